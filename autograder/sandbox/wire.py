@@ -1,0 +1,304 @@
+"""The message format between the trusted side and the worker: values only, no code.
+
+A message is one MessagePack value. Scalars are native; every container, array, handle and stand-in is an extension
+whose payload is a *flat* list of values, so that a decoder can refuse a bad kind, depth or size before it builds
+anything. Both sides use the same :class:`Codec`; what differs is how they *make* containers, arrays and objects:
+the trusted side makes read-only copies and proxies, the worker makes fresh writable objects.
+
+Frames on a byte stream carry a 4-byte little-endian length first (:func:`frame`).
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec.msgpack import Ext
+
+HEADER = struct.Struct("<I")
+
+# Bounds on anything decoded. A frame's own size is bounded by the policy before it is read.
+MAX_DEPTH = 32
+MAX_ITEMS = 1_000_000
+MAX_INTEGER_BYTES = 128
+MAX_DIMENSIONS = 32
+
+# Extension codes. They are the whole vocabulary: there is no code for a pickle, a class or an object array.
+TUPLE, LIST, DICT, SET, FROZENSET, COMPLEX, INTEGER, BYTES, ARRAY, SCALAR, TENSOR, HANDLE, STAND_IN = range(1, 14)
+
+DTYPES = {
+    name: np.dtype(name)
+    for name in (
+        "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
+    )
+}
+
+_Plain = None | bool | int | float | str | Ext
+_decode_value = msgspec.msgpack.Decoder(_Plain).decode
+_decode_list = msgspec.msgpack.Decoder(list[_Plain]).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class WireError(Exception):
+    """A value that cannot travel, or bytes that are not a message; the text says which and why."""
+
+
+def frame(body: bytes) -> bytes:
+    """`body` with its length in front, ready for a stream."""
+    return HEADER.pack(len(body)) + body
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Encodes and decodes values; the four callables say how this side of the wire treats what is not plain data.
+
+    - `pack_object(value) -> (code, payload)`: how a non-plain object leaves (a handle or a stand-in).
+    - `make_object(code, payload) -> object`: what stands for an arriving handle or stand-in.
+    - `make_list(items)`, `make_dict(pairs)`: the list and dict types to build.
+    - `writable`: whether arriving arrays are fresh writable copies in the sender's memory layout (the worker) or
+      read-only views of the message (the trusted side).
+    """
+
+    pack_object: Callable[[Any], tuple[int, list[Any]]]
+    make_object: Callable[[int, list[Any]], Any]
+    make_list: Callable[[Iterable[Any]], list[Any]] = list
+    make_dict: Callable[[Iterable[tuple[Any, Any]]], dict[Any, Any]] = dict
+    writable: bool = False
+
+    def encode(self, value: Any) -> bytes:
+        """One message.
+
+        Raises:
+            WireError: the value nests too deeply (or contains itself) or holds an integer beyond the bound.
+        """
+        return _encode(self._pack(value, 0))
+
+    def decode(self, data: bytes | memoryview) -> Any:
+        """The value of one message.
+
+        Raises:
+            WireError: the bytes are not a message of this format, or exceed a bound.
+        """
+        try:
+            return self._unpack(_decode_value(data), 0)
+        except (msgspec.DecodeError, struct.error, RecursionError, OverflowError, MemoryError) as error:
+            raise WireError(f"not a message of this format: {error}") from None
+
+    # -- packing ------------------------------------------------------------------------------------------------
+
+    def _pack(self, value: Any, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            raise WireError(f"the value nests deeper than {MAX_DEPTH} levels, or contains itself")
+        kind = type(value)
+        if value is None or kind is bool or kind is float:
+            return value
+        if kind is int:
+            return value if -(2**63) <= value < 2**64 else _pack_large_integer(value)
+        if kind is str:
+            return value if value.isascii() else value.encode("utf-8", "replace").decode()
+        if isinstance(value, np.ndarray):
+            packed = _pack_array(value)
+            return packed if packed is not None else self._pack_as_object(value, depth)
+        if isinstance(value, np.generic):
+            return _pack_numpy_scalar(value) or self._pack_as_object(value, depth)
+        return self._pack_other(value, depth)
+
+    def _pack_other(self, value: Any, depth: int) -> Any:
+        """Containers, subclasses of plain types, tensors; anything else is an object."""
+        if isinstance(value, dict):
+            flat = [part for pair in dict.items(value) for part in pair]
+            return self._pack_items(DICT, flat, depth)
+        for base, code in ((tuple, TUPLE), (list, LIST), (set, SET), (frozenset, FROZENSET)):
+            if isinstance(value, base):
+                items = base.__iter__(value)
+                return self._pack_items(code, _sorted_if_possible(items) if base in (set, frozenset) else items, depth)
+        if isinstance(value, bytes | bytearray):
+            return Ext(BYTES, bytes(value))
+        if isinstance(value, complex):
+            return Ext(COMPLEX, _encode([value.real, value.imag]))
+        for base in (bool, int, float, str):  # subclasses, an IntEnum say, travel as their plain value
+            if isinstance(value, base):
+                return self._pack(base(value), depth + 1)
+        torch = sys.modules.get("torch")
+        if torch is not None and isinstance(value, torch.Tensor):
+            return _pack_tensor(value, torch)
+        return self._pack_as_object(value, depth)
+
+    def _pack_items(self, code: int, items: Iterable[Any], depth: int) -> Ext:
+        return Ext(code, _encode([self._pack(item, depth + 1) for item in items]))
+
+    def _pack_as_object(self, value: Any, depth: int) -> Ext:
+        code, payload = self.pack_object(value)
+        return self._pack_items(code, payload, depth)
+
+    # -- unpacking ----------------------------------------------------------------------------------------------
+
+    def _unpack(self, value: Any, depth: int) -> Any:
+        if type(value) is not Ext:
+            return value
+        if depth > MAX_DEPTH:
+            raise WireError(f"the message nests deeper than {MAX_DEPTH} levels")
+        code, data = value.code, value.data
+        if code == ARRAY:
+            return self._unpack_array(data)
+        if code == BYTES:
+            return bytes(data)
+        if code == INTEGER:
+            return _unpack_large_integer(data)
+        if code == COMPLEX:
+            return complex(*_numbers(data, 2))
+        if code == SCALAR:
+            return _unpack_numpy_scalar(data)
+        if code == TENSOR:
+            return self._unpack_tensor(data)
+        return self._unpack_container(code, data, depth)
+
+    def _unpack_container(self, code: int, data: bytes, depth: int) -> Any:
+        items = [self._unpack(item, depth + 1) for item in _bounded_list(data)]
+        if code == LIST:
+            return self.make_list(items)
+        if code == TUPLE:
+            return tuple(items)
+        try:
+            if code == DICT:
+                if len(items) % 2:
+                    raise WireError("a dict with a key and no value")
+                return self.make_dict(zip(items[::2], items[1::2], strict=True))
+            if code == SET:
+                return set(items)
+            if code == FROZENSET:
+                return frozenset(items)
+        except TypeError:
+            raise WireError("a dict or set with an unhashable entry") from None
+        if code in (HANDLE, STAND_IN):
+            return self.make_object(code, items)
+        raise WireError(f"extension code {code} is not part of this format")
+
+    def _unpack_array(self, data: bytes) -> np.ndarray:
+        array, order = _unpack_array_view(data)
+        if not self.writable:
+            return array
+        if order == "strided":
+            return _strided_copy(array)
+        return np.array(array, order="F" if order == "F" else "C")
+
+    def _unpack_tensor(self, data: bytes) -> Any:
+        torch = sys.modules.get("torch")
+        if torch is None:
+            raise WireError("a tensor came, but this assignment does not use torch")
+        array, _ = _unpack_array_view(data)
+        return torch.from_numpy(np.array(array))
+
+
+def _sorted_if_possible(items: Iterable[Any]) -> list[Any]:
+    """A set's items in an order that does not depend on the interpreter's hash seed, where they can be ordered."""
+    items = list(items)
+    try:
+        return sorted(items)
+    except TypeError:
+        return items
+
+
+def _bounded_list(data: bytes) -> list[Any]:
+    """The flat list in `data`, refused by its declared length before anything is built."""
+    marker = data[0] if data else 0
+    declared = 0
+    if marker == 0xDC and len(data) >= 3:
+        declared = int.from_bytes(data[1:3], "big")
+    elif marker == 0xDD and len(data) >= 5:
+        declared = int.from_bytes(data[1:5], "big")
+    if declared > MAX_ITEMS:
+        raise WireError(f"a container of {declared:,} items; at most {MAX_ITEMS:,} travel")
+    return _decode_list(data)
+
+
+def _numbers(data: bytes, count: int) -> list[float]:
+    items = _decode_list(data)
+    if len(items) != count or not all(isinstance(item, int | float) for item in items):
+        raise WireError(f"{count} numbers were expected")
+    return items  # type: ignore[return-value]
+
+
+def _pack_large_integer(value: int) -> Ext:
+    length = (value.bit_length() + 8) // 8
+    if length > MAX_INTEGER_BYTES:
+        raise WireError(f"an integer of {value.bit_length():,} bits; at most {8 * MAX_INTEGER_BYTES:,} travel")
+    return Ext(INTEGER, value.to_bytes(length, "little", signed=True))
+
+
+def _unpack_large_integer(data: bytes) -> int:
+    if len(data) > MAX_INTEGER_BYTES:
+        raise WireError(f"an integer of {len(data):,} bytes; at most {MAX_INTEGER_BYTES} travel")
+    return int.from_bytes(data, "little", signed=True)
+
+
+def _pack_array(value: np.ndarray) -> Ext | None:
+    """`value` by value in base-class form; None for a dtype that has no plain memory (objects, records, text)."""
+    array = np.asarray(value)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype(np.float64)  # an extended double differs between machines
+    if array.dtype.name not in DTYPES:
+        return None
+    order = "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else "strided"
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return Ext(ARRAY, _encode([array.dtype.name, order, Ext(BYTES, native.tobytes("C")), *map(int, array.shape)]))
+
+
+def _unpack_array_view(data: bytes) -> tuple[np.ndarray, str]:
+    """A read-only array over the message's own bytes, and the memory order of the original."""
+    parts = _bounded_list(data)
+    if len(parts) < 3 or type(parts[2]) is not Ext or parts[2].code != BYTES:
+        raise WireError("an array without its dtype, order and data")
+    name, order, raw = parts[0], parts[1], parts[2].data
+    shape = parts[3:]
+    dtype = DTYPES.get(name) if isinstance(name, str) else None
+    if dtype is None or order not in ("C", "F", "strided"):
+        raise WireError(f"an array of dtype {name!r}; numbers and booleans travel")
+    if len(shape) > MAX_DIMENSIONS or not all(type(size) is int and 0 <= size < 2**31 for size in shape):
+        raise WireError("an array with an impossible shape")
+    count = 1
+    for size in shape:
+        count *= size
+    if count * dtype.itemsize != len(raw):
+        raise WireError(f"an array of shape {tuple(shape)} and dtype {name} with {len(raw):,} bytes of data")
+    if dtype.kind == "b" and raw.strip(b"\x00\x01"):
+        raise WireError("a boolean array whose bytes are neither 0 nor 1")
+    return np.frombuffer(bytes(raw), dtype).reshape(shape), order  # bytes() makes it read-only
+
+
+def _strided_copy(array: np.ndarray) -> np.ndarray:
+    """A writable copy that is neither C- nor F-contiguous: every second column of a wider buffer."""
+    if array.ndim == 0:
+        return np.array(array)
+    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    view = wide[..., ::2]
+    view[...] = array
+    return view
+
+
+def _pack_numpy_scalar(value: np.generic) -> Ext | None:
+    return Ext(SCALAR, array.data) if (array := _pack_array(np.asarray(value))) is not None else None
+
+
+def _unpack_numpy_scalar(data: bytes) -> np.generic:
+    array, _ = _unpack_array_view(data)
+    if array.ndim:
+        raise WireError("a scalar with a shape")
+    return array[()]
+
+
+def _pack_tensor(value: Any, torch: Any) -> Ext:
+    tensor = value.detach().cpu()
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.float()
+    if tensor.is_sparse or tensor.is_quantized:
+        tensor = tensor.to_dense() if tensor.is_sparse else tensor.dequantize()
+    packed = _pack_array(tensor.resolve_conj().resolve_neg().numpy())
+    if packed is None:
+        raise WireError(f"a tensor of dtype {tensor.dtype}; numbers and booleans travel")
+    return Ext(TENSOR, packed.data)
