@@ -1,0 +1,69 @@
+import numpy as np
+import random
+from sklearn.svm import LinearSVC
+
+class Model:
+    def __init__(self, train_images, train_labels, num_classes, hp, test_images, test_labels):
+        self.input_size = train_images.shape[1]
+        self.num_classes = num_classes
+        self.learning_rate = hp.learning_rate
+        self.batch_size = hp.batch_size
+        self.num_epochs = hp.num_epochs
+        self.train_images = train_images
+        self.train_labels = train_labels
+        self.test_images = test_images
+        self.test_labels = test_labels
+        self.W = np.random.rand(self.input_size, self.num_classes)
+        self.b = np.random.rand(1, self.num_classes)
+        self.clf = LinearSVC(dual=False)
+        self.loss_history = []
+
+    def train_nn(self):
+        indices = list(range(self.train_images.shape[0]))
+        for epoch in range(self.num_epochs):
+            loss_sum = 0
+            random.shuffle(indices)
+            for index in range(len(indices)):
+                i = indices[index]
+                img = self.train_images[i]
+                gt_label = self.train_labels[i]
+                prob = self.forward_pass(img)
+                loss_sum += self.loss(prob, gt_label)
+                gradW, gradB = self.back_propagation(img, prob, gt_label)
+                self.gradient_descent(gradW, gradB)
+            self.loss_history.append(loss_sum)
+            print("Epoch " + str(epoch) + ": Total loss: " + str(loss_sum))
+
+    def forward_pass(self, inputs):
+        x = np.expand_dims(inputs / 255.0, axis=0)
+        L = np.dot(x, self.W) + self.b
+        L = L - np.max(L, axis=1, keepdims=True)
+        return np.exp(L) / np.sum(np.exp(L), axis=1, keepdims=True)
+
+    def gradient_descent(self, gradW, gradB):
+        self.W = self.W - self.learning_rate * gradW
+        self.b = self.b - self.learning_rate * gradB
+
+    @staticmethod
+    def loss(probabilities, gt_label):
+        return np.squeeze(-np.log(probabilities[0, gt_label] + 1e-10))
+
+    @staticmethod
+    def back_propagation(img, probabilities, gt_label):
+        y = np.zeros_like(probabilities)
+        y[0, gt_label] = 1
+        gradB = np.squeeze(probabilities - y)
+        gradW = np.expand_dims(img, 1) * np.expand_dims(gradB, 0)
+        return gradW, gradB
+
+    def train_svm(self):
+        scores = np.dot(self.train_images, self.W) + self.b
+        self.clf.fit(scores, self.train_labels)
+
+    def accuracy_nn(self, images, labels):
+        scores = np.dot(images, self.W) + self.b
+        return np.mean(np.argmax(scores, axis=1) == labels)
+
+    def accuracy_svm(self, images, labels):
+        scores = np.dot(images, self.W) + self.b
+        return np.mean(self.clf.predict(scores) == labels)
