@@ -300,7 +300,7 @@ def parse_arguments():
     """Read the settings of a run from the command line, as a dict (given)."""
     parser = argparse.ArgumentParser(description="Train a two-layer perceptron on Fashion-MNIST.")
     parser.add_argument("--random_seed", type=int, default=42)
-    parser.add_argument("--data_dir", default="data", help="the folder with the four *-ubyte.gz files")
+    parser.add_argument("--data_dir", default="data/fashion_mnist", help="the folder of the four files")
     parser.add_argument("--learning_rate", type=float, default=0.01)
     parser.add_argument("--num_epoch", type=int, default=30)
     parser.add_argument("--minibatch_size", type=int, default=5)
