@@ -170,7 +170,7 @@ def gradient_checker(DataSet, model):
     DataSet: DataSplit, from which a small batch is taken with DataSet.get_example(indices).
     model: dict, the layers by name; every parameter must be left exactly as it was found.
     Prints, for the entry [0, 0] of W and b in the layers L1 and L2, the derivative from back-propagation and its
-    approximation (F(w + epsilon) - F(w - epsilon)) / (2 epsilon) with epsilon = 1e-3. Returns None.
+    approximation (F(w + epsilon) - F(w - epsilon)) / (2 epsilon) with an epsilon of 1e-3. Returns None.
     """
     # BEGIN SOLUTION 3.1.5
     # | 1. Take a few examples, run `forward_pass` and `backward_pass`: the gradients now stand in the layers.
