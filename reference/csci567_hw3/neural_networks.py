@@ -182,8 +182,8 @@ def gradient_checker(DataSet, model):
     a1, h1, a2, _ = forward_pass(model, x, y)
     backward_pass(model, x, a1, h1, a2, y)
     for layer_name in ("L1", "L2"):
-        for parameter_name in ("W", "b"):
-            parameter = model[layer_name].params[parameter_name]
+        for name in ("W", "b"):
+            parameter = model[layer_name].params[name]
             original = parameter[0, 0]
             parameter[0, 0] = original + epsilon
             loss_above = forward_pass(model, x, y)[3]
@@ -191,8 +191,8 @@ def gradient_checker(DataSet, model):
             loss_below = forward_pass(model, x, y)[3]
             parameter[0, 0] = original
             approximation = (loss_above - loss_below) / (2 * epsilon)
-            backpropagated = model[layer_name].gradient[parameter_name][0, 0]
-            print_gradients(layer_name, parameter_name, backpropagated, approximation)
+            backpropagated = model[layer_name].gradient[name][0, 0]
+            print_gradients(layer_name, name, backpropagated, approximation)
     # END SOLUTION
 
 
