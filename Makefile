@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 AUTOGRADER := $(VENV)/bin/autograder
 
-.PHONY: setup demo test lint format bench clean
+.PHONY: setup demo test lint format bench container-test docker-grade clean
 
 setup: $(VENV)/.installed
 
@@ -31,6 +31,16 @@ format: setup
 
 bench: setup
 	$(VENV)/bin/python benchmarks/cold_grade.py
+
+# Grading in real containers; brings up a Docker engine where none answers, as root. BASE=image replaces its own base.
+container-test: setup
+	BASE="$(BASE)" docker/container_test.sh
+
+# One submission as Gradescope would grade it: make docker-grade ID=csci567_hw3 SUBMISSION=folder [RESULTS=results.json]
+RESULTS ?= results.json
+docker-grade: setup
+	docker/build_image.sh $(ID) autograder:$(ID) $(BASE)
+	docker/grade.sh autograder:$(ID) "$(SUBMISSION)" "$(RESULTS)"
 
 clean:
 	rm -rf $(VENV)

@@ -67,7 +67,8 @@ class Ending:
         if self.overran:
             return "The grader overran its deadline and was ended; its own, earlier deadline should have ended the run."
         if self.status < 0:
-            return f"The grader was ended by signal {-self.status} ({_signal_name(-self.status)}); 9 without an overrun is usually the container's memory limit."
+            hint = " That is usually the container's memory limit." if self.status == -signal.SIGKILL else ""
+            return f"The grader was ended by signal {-self.status} ({_signal_name(-self.status)}).{hint}"
         return f"The grader ended with exit status {self.status}."
 
 
