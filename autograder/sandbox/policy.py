@@ -150,3 +150,25 @@ SYSCALLS: dict[str, dict[str, int]] = {
 
 AUDIT_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """The kernel's own identifiers (linux/audit.h): a filter refuses calls made through another calling convention."""
+
+
+class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a new worker is told before anything else; it holds no secret, since the submission can read it."""
+
+    policy: Policy
+    folder: str
+    """The staged submission, and where its modules are imported from."""
+    main: str
+    """The student's main file, e.g. "neural_networks.py"."""
+    data_folder: str
+    scratch: str
+    """The only folder that can be written; it is emptied for every check and is the current folder there."""
+    preloads: list[str]
+    """Modules imported before the submission and before the memory limit is set."""
+    readable: list[str]
+    confined: bool
+    user_id: int | None
+    forks: bool
+    """Whether one worker forks per check; otherwise it serves one check itself."""
+    definitions_only: bool = False
+    """Skip top-level statements that compute: the second try, after a first one hung or died."""

@@ -1,0 +1,510 @@
+"""Starts the worker of one submission, gives every check one of its own, and ends all of it.
+
+The worker is a new program (nothing of the grader's memory, environment or descriptors), told what it needs in its
+:class:`~autograder.sandbox.policy.Orders`. It is loaded once; a check gets a fork of it, or, where processes cannot
+fork, a worker started anew (the next one starts while a check runs).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from autograder.sandbox.confine import HELD
+from autograder.sandbox.policy import Orders, Policy
+from autograder.sandbox.proxy import (
+    CheckWorker,
+    Frame,
+    GraderError,
+    StudentCrash,
+    StudentError,
+    StudentTimeout,
+    SubmissionProblem,
+)
+from autograder.sandbox.transport import (
+    READ_BYTES,
+    OutOfTime,
+    OutputBuffer,
+    PipeTransport,
+    SocketTransport,
+    Stopwatch,
+    Transport,
+    WorkerGone,
+)
+from autograder.sandbox.worker import CONTROL_BYTES
+
+START_SECONDS = 60.0
+"""Wall time for the trusted part of a worker's start: interpreter, preloads, confinement."""
+FORK_SECONDS = 10.0
+STATUS_SECONDS = 2.0
+MAX_STARTS = 8
+"""Times a loader that was killed by its own submission is started again within one run."""
+
+PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+BOOT = "import sys; sys.path[0] = sys.argv[1]; from autograder.sandbox import worker; del sys.path[0]; {}"
+BOOT_FORKING = BOOT.format("worker.main(int(sys.argv[2]))")
+BOOT_SPAWNED = BOOT.format("worker.main(None)")
+PASSED_ON = ("OPENBLAS_CORETYPE", "SYSTEMROOT", "LD_LIBRARY_PATH")
+"""Variables that the worker's interpreter and libraries may need to start at all; nothing else is inherited."""
+
+_Confined = tuple[Literal["confined"], dict[str, str]]
+_Described = tuple[str, str, list[tuple[str, int, str, str]]]
+_Loaded = tuple[Literal["loaded"], list[tuple[str, str, str]], _Described | None]
+
+
+class ConfinementError(GraderError):
+    """Confinement was required and this machine cannot give it."""
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """What a session needs to know about a submission and its assignment.
+
+    folder: the staged submission. workspace: a private folder of this run; `scratch` is made in it. main: the
+    student's main file. data_folder: where the data sets are. preloads: modules imported before the submission.
+    confine: "auto", "require" or "off". forks: one loaded worker forked per check, or one worker started per check.
+    """
+
+    folder: Path
+    workspace: Path
+    main: str
+    data_folder: Path
+    preloads: Sequence[str] = ("numpy",)
+    policy: Policy = Policy()
+    confine: str = "auto"
+    forks: bool = sys.platform == "linux"
+
+
+class Session:
+    """The workers of one submission. Use as a context manager; leaving it ends every process it started."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._scratch = setting.workspace / "scratch"
+        self._user_id = self._choose_user()
+        self._worker: ForkingWorker | SpawnedWorker | None = None
+        self._spare: SpawnedWorker | None = None
+        self._starts = 0
+        self._definitions_only = False
+        self.protections: dict[str, str] = {}
+        """Protection → "held…" or why not; known once the worker is loaded."""
+        self.remarks: list[tuple[str, str, str]] = []
+        """(severity, file, text) of what went wrong while the submission was loaded."""
+        self._problem: SubmissionProblem | None = None
+
+    def __enter__(self) -> Session:
+        self._prepare_scratch()
+        self._worker = self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in (self._worker, self._spare):
+            if worker is not None:
+                worker.kill()
+        self._worker = self._spare = None
+        if self._user_id is not None:
+            _kill_all_of(self._user_id)
+
+    def load(self) -> None:
+        """Wait until the submission is loaded; fills `protections` and `remarks`. A second call does nothing.
+
+        Raises:
+            GraderError: the worker could not be started, or confinement is required and not to be had.
+        """
+        if self.protections:
+            return
+        for definitions_only in (False, True):
+            self._definitions_only = definitions_only
+            worker = self._worker = self._worker or self._start()
+            self.protections = worker.await_confinement()
+            self._insist_on_confinement()
+            self._problem = None
+            try:
+                self.remarks, error = worker.await_loading()
+            except SubmissionProblem as problem:  # hung or died: once more, without the statements that compute
+                self._problem = problem
+                worker.kill()
+                self._worker = None
+                continue
+            if error is not None:
+                self._problem = error
+            return
+        self._starts = MAX_STARTS
+
+    @contextlib.contextmanager
+    def check(self, seconds: float, deadline: float | None = None) -> Iterator[CheckWorker]:
+        """A worker for one check, ended afterwards.
+
+        `seconds` is the check's budget of computing time; `deadline` an end in `time.monotonic()` terms.
+
+        Raises:
+            StudentError, StudentTimeout, StudentCrash: the submission could not be loaded.
+            GraderError: the machine could not start a worker.
+        """
+        self.load()
+        if self._problem is not None:
+            raise self._problem
+        self._empty_scratch()
+        worker, transport = self._worker_for_check()
+        stopwatch = Stopwatch(seconds, self._setting.policy.patience, transport.process, deadline)
+        check = CheckWorker(
+            transport,
+            self._setting.policy,
+            Path(self._setting.main).stem,
+            stopwatch,
+            self._clean_pattern(),
+            lambda: worker.explain_end(transport.process),
+        )
+        check.probes.data_folder = str(self._setting.data_folder)
+        check.probes.remarks = list(self.remarks)
+        try:
+            yield check
+        finally:
+            check.close()
+
+    # -- workers ------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> ForkingWorker | SpawnedWorker:
+        self._starts += 1
+        orders = self._orders()
+        environment = self._environment()
+        return (ForkingWorker if self._setting.forks else SpawnedWorker)(orders, environment)
+
+    def _worker_for_check(self) -> tuple[ForkingWorker | SpawnedWorker, Transport]:
+        if not self._setting.forks:
+            return self._spawned_for_check()
+        while True:
+            try:
+                assert isinstance(self._worker, ForkingWorker)
+                return self._worker, self._worker.fork()
+            except WorkerGone:  # its own submission ended the loader: load it again
+                self._worker.kill()
+                if self._starts >= MAX_STARTS:
+                    raise StudentCrash(
+                        "the submission ends the Python process that loads it, again and again"
+                    ) from None
+                self._worker = self._start()
+                self._worker.await_confinement()
+                self._worker.await_loading()
+
+    def _spawned_for_check(self) -> tuple[SpawnedWorker, Transport]:
+        if self._spare is None and isinstance(self._worker, SpawnedWorker) and not self._worker.used:
+            worker = self._worker  # the one that was started to load the submission
+        else:
+            if self._worker is not None:
+                self._worker.kill()
+            worker = self._spare or self._start()  # type: ignore[assignment]
+            worker.await_confinement()
+            worker.await_loading()
+        worker.used = True
+        self._worker = worker
+        self._spare = self._start()  # type: ignore[assignment]
+        return worker, worker.transport
+
+    def _orders(self) -> Orders:
+        setting = self._setting
+        return Orders(
+            policy=setting.policy,
+            folder=str(setting.folder),
+            main=setting.main,
+            data_folder=str(setting.data_folder),
+            scratch=str(self._scratch),
+            preloads=list(setting.preloads),
+            readable=sorted({sys.prefix, sys.base_prefix, *_library_folders()}),
+            confined=setting.confine != "off",
+            user_id=self._user_id,
+            forks=setting.forks,
+            definitions_only=self._definitions_only,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """A clean environment: nothing of the grader's, one thread, off-screen plots, every home the scratch folder."""
+        scratch = str(self._scratch)
+        threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+        return {
+            **dict.fromkeys(threads, "1"),
+            **dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), scratch),
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "MPLBACKEND": "Agg",
+            "JOBLIB_MULTIPROCESSING": "0",
+            **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
+        }
+
+    def _choose_user(self) -> int | None:
+        """An unprivileged user id of this run's own, where we are root and meant to confine."""
+        if self._setting.confine == "off" or sys.platform != "linux" or os.geteuid() != 0:
+            return None
+        return self._setting.policy.first_user_id + os.getpid() % self._setting.policy.user_ids
+
+    def _insist_on_confinement(self) -> None:
+        if self._setting.confine != "require":
+            return
+        held = {name: text.startswith(HELD) for name, text in self.protections.items()}
+        if all(held.get(name) for name in ("limits", "no_new_privileges", "calls")) and (held["user"] or held["files"]):
+            return
+        missing = "; ".join(f"{name}: {text}" for name, text in self.protections.items() if not held[name])
+        raise ConfinementError(
+            f"confinement was required, and this machine cannot give it ({missing}). "
+            "Run on Linux with seccomp and either root or Landlock, or say --confine auto to grade with what there is."
+        )
+
+    # -- the scratch folder -------------------------------------------------------------------------------------------
+
+    def _prepare_scratch(self) -> None:
+        self._scratch.mkdir(exist_ok=True)
+        self._scratch.chmod(0o700)
+        if self._user_id is not None:
+            with contextlib.suppress(OSError):  # an id this container does not have: the worker stays who it is
+                os.chown(self._scratch, self._user_id, self._user_id)
+
+    def _empty_scratch(self) -> None:
+        """What a check wrote is gone before the next; the folder itself stays, since the worker may write only it."""
+        if not any(self._scratch.iterdir()):
+            return
+        for folder, names, _ in os.walk(self._scratch):
+            for name in names:
+                path = Path(folder, name)
+                if not path.is_symlink():
+                    path.chmod(0o700)  # a folder that its maker closed could not be emptied
+        for entry in self._scratch.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+    def _clean_pattern(self) -> re.Pattern[str]:
+        """Finds what differs between two runs of the same submission: this run's folders, and addresses."""
+        folders = "|".join(
+            re.escape(str(folder)) for folder in (self._setting.folder, self._scratch, self._setting.workspace)
+        )
+        return re.compile(rf"(?:{folders})/?|(?<=0x)[0-9a-fA-F]{{6,16}}\b")
+
+
+def _library_folders() -> list[str]:
+    """Where installed libraries stand, when that is outside the interpreter's own prefix."""
+    return [path for path in sys.path if path.endswith(("site-packages", "dist-packages")) and os.path.isdir(path)]
+
+
+def _kill_all_of(user_id: int) -> None:
+    """Ends every process of the run's own user, also one that left its group (only root can have given it one)."""
+    for _ in range(50):
+        found = [int(e.name) for e in os.scandir("/proc") if e.name.isdigit() and _owner(e) == user_id]
+        if not found:
+            return
+        for process in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _owner(entry: os.DirEntry[str]) -> int | None:
+    try:
+        return entry.stat().st_uid
+    except OSError:
+        return None
+
+
+def _read_loaded(body: bytes) -> tuple[list[tuple[str, str, str]], StudentError | None]:
+    """What the worker says of the loading: (remarks, the error that kept it from being loaded)."""
+    try:
+        _, remarks, error = msgspec.msgpack.decode(body, type=_Loaded)
+    except msgspec.DecodeError:
+        raise StudentCrash("while it was loaded, the submission broke the process it runs in") from None
+    if error is None:
+        return remarks[:100], None
+    return remarks[:100], StudentError(error[0], error[1], [Frame(*frame) for frame in error[2]])
+
+
+def _read_confined(body: bytes) -> dict[str, str]:
+    try:
+        return msgspec.msgpack.decode(body, type=_Confined)[1]
+    except msgspec.DecodeError as error:
+        raise GraderError(f"the worker did not start properly: {error}") from None
+
+
+class ForkingWorker:
+    """A loaded worker that forks a child per check; spoken to over a control socket."""
+
+    def __init__(self, orders: Orders, environment: dict[str, str]) -> None:
+        self._policy = orders.policy
+        self._printed = OutputBuffer(orders.policy.output_bytes)
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._pipe, writing = os.pipe()
+        os.set_blocking(self._pipe, False)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-s", "-c", BOOT_FORKING, str(PACKAGE_PARENT), str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                env=environment,
+                cwd=orders.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                start_new_session=True,
+            )
+        os.close(writing)
+        self._control.send(msgspec.msgpack.encode(orders))
+
+    def await_confinement(self) -> dict[str, str]:
+        """What held. Raises GraderError: nothing of the student's has run yet."""
+        try:
+            return _read_confined(self._receive(Stopwatch(START_SECONDS, 1, None)))
+        except (WorkerGone, OutOfTime):
+            text = self._printed.all_text().strip()
+            raise GraderError(f"the worker could not be started: {text[-2000:] or 'it ended without a word'}") from None
+
+    def await_loading(self) -> tuple[list[tuple[str, str, str]], StudentError | None]:
+        """Remarks, and the error that kept the submission from being loaded. Raises StudentTimeout, StudentCrash."""
+        watch = Stopwatch(self._policy.import_seconds, self._policy.patience, self._process.pid)
+        try:
+            return _read_loaded(self._receive(watch))
+        except OutOfTime as spent:
+            raise StudentTimeout("loading the submission", spent.seconds) from None
+        except WorkerGone:
+            raise StudentCrash("loading the submission ended the Python process") from None
+
+    def fork(self) -> SocketTransport:
+        """A child for one check. Raises WorkerGone where the loader does not answer any more."""
+        ours, theirs = socket.socketpair()
+        reading, writing = os.pipe()
+        transport = SocketTransport(ours, reading, self._policy)
+        try:
+            with theirs:
+                socket.send_fds(self._control, [msgspec.msgpack.encode(["check"])], [theirs.fileno(), writing])
+            os.close(writing)
+            writing = -1
+            transport.meet(Stopwatch(FORK_SECONDS, self._policy.patience, None))
+        except (OSError, OutOfTime, WorkerGone) as error:
+            if writing >= 0:
+                os.close(writing)
+            transport.kill()
+            raise WorkerGone(str(error)) from None
+        return transport
+
+    def explain_end(self, process: int) -> str:
+        """How a check's process ended, as the loader tells it: for the message's text only."""
+        with contextlib.suppress(OSError, OutOfTime, WorkerGone, msgspec.DecodeError, ValueError):
+            self._control.send(msgspec.msgpack.encode(["status", process]))
+            watch = Stopwatch(STATUS_SECONDS, 1, None)
+            _, status = msgspec.msgpack.decode(self._receive(watch), type=tuple[Literal["status"], int | None])
+            return describe_status(status)
+        return ""
+
+    def kill(self) -> None:
+        """End the loader and everything in its process group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
+        self._control.close()
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+
+    def _receive(self, watch: Stopwatch) -> bytes:
+        """The next control message, taking printed output meanwhile. Raises OutOfTime, WorkerGone."""
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._pipe, select.POLLIN)
+        while True:
+            ready = dict(poll.poll(200))
+            if self._pipe in ready:
+                data = self._take_output()
+                if data == b"":
+                    poll.unregister(self._pipe)
+            if self._control.fileno() in ready:
+                message = self._control.recv(CONTROL_BYTES)
+                if not message:
+                    self._take_output()
+                    raise WorkerGone("the worker ended")
+                return message
+            watch.check()
+
+    def _take_output(self) -> bytes | None:
+        try:
+            data = os.read(self._pipe, READ_BYTES)
+        except BlockingIOError:
+            return None
+        self._printed.add(data)
+        return data
+
+
+class SpawnedWorker:
+    """A worker that loads the submission and serves one check, over its standard streams."""
+
+    def __init__(self, orders: Orders, environment: dict[str, str]) -> None:
+        self._policy = orders.policy
+        self.used = False
+        self._confinement: dict[str, str] | None = None
+        self._loaded: tuple[list[tuple[str, str, str]], StudentError | None] | None = None
+        self._process = subprocess.Popen(
+            [sys.executable, "-s", "-c", BOOT_SPAWNED, str(PACKAGE_PARENT)],
+            env=environment,
+            cwd=orders.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self.transport = PipeTransport(self._process, orders.policy)
+        self.transport.send(msgspec.msgpack.encode(orders), Stopwatch(START_SECONDS, 1, None))
+
+    def await_confinement(self) -> dict[str, str]:
+        """As :meth:`ForkingWorker.await_confinement`."""
+        if self._confinement is None:
+            try:
+                self._confinement = _read_confined(self.transport.receive(Stopwatch(START_SECONDS, 1, None)))
+            except (WorkerGone, OutOfTime):
+                self.transport.kill()
+                text = self.transport.output.all_text().strip()[-2000:]
+                raise GraderError(f"the worker could not be started: {text or 'it ended without a word'}") from None
+        return self._confinement
+
+    def await_loading(self) -> tuple[list[tuple[str, str, str]], StudentError | None]:
+        """As :meth:`ForkingWorker.await_loading`."""
+        if self._loaded is None:
+            watch = Stopwatch(self._policy.import_seconds, self._policy.patience, self._process.pid)
+            try:
+                self._loaded = _read_loaded(self.transport.receive(watch))
+            except OutOfTime as spent:
+                raise StudentTimeout("loading the submission", spent.seconds) from None
+            except WorkerGone:
+                raise StudentCrash("loading the submission ended the Python process") from None
+            self.transport.output.new_text()
+        return self._loaded
+
+    def explain_end(self, process: int) -> str:
+        """How the process ended (it has been ended by now)."""
+        return describe_status(self._process.returncode)
+
+    def kill(self) -> None:
+        """End the worker and its process group."""
+        self.transport.kill()
+
+
+def describe_status(status: int | None) -> str:
+    """An exit status in words."""
+    if status is None:
+        return ""
+    if status >= 0:
+        return f"it ended itself with exit code {status}"
+    if status == -signal.SIGTERM or status == -getattr(signal, "SIGKILL", 9):
+        return "it was killed, which happens when the machine runs out of memory"
+    with contextlib.suppress(ValueError):
+        return f"it died of {signal.Signals(-status).name}"
+    return f"it died of signal {-status}"
