@@ -72,25 +72,111 @@ WRITABLE_DEVICES = ("/dev/null",)
 
 DENIED_ALWAYS = (
     # starting another program
-    "execve execveat vfork "
+    *("execve", "execveat", "vfork"),
     # the network, and sockets to local services
-    "socket connect bind listen accept accept4 "
+    *("socket", "connect", "bind", "listen", "accept", "accept4"),
     # leaving the process group by which everything is ended
-    "setsid setpgid "
+    *("setsid", "setpgid"),
     # signals, and looking into other processes
-    "kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal pidfd_open pidfd_getfd "
-    "ptrace process_vm_readv process_vm_writev process_madvise kcmp "
+    *(
+        "kill",
+        "tkill",
+        "tgkill",
+        "rt_sigqueueinfo",
+        "rt_tgsigqueueinfo",
+        "pidfd_send_signal",
+        "pidfd_open",
+        "pidfd_getfd",
+    ),
+    *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp"),
     # objects that outlive the process
-    "shmget shmat shmctl msgget msgsnd msgrcv msgctl semget semop semctl semtimedop mq_open mq_unlink "
+    *(
+        "shmget",
+        "shmat",
+        "shmctl",
+        "msgget",
+        "msgsnd",
+        "msgrcv",
+        "msgctl",
+        "semget",
+        "semop",
+        "semctl",
+        "semtimedop",
+        "mq_open",
+        "mq_unlink",
+    ),
     # namespaces, mounts, the file system's back doors
-    "unshare setns mount umount2 pivot_root chroot open_tree move_mount fsopen fsmount fsconfig fspick mount_setattr "
-    "name_to_handle_at open_by_handle_at quotactl quotactl_fd swapon swapoff acct fanotify_init "
+    *(
+        "unshare",
+        "setns",
+        "mount",
+        "umount2",
+        "pivot_root",
+        "chroot",
+        "open_tree",
+        "move_mount",
+        "fsopen",
+        "fsmount",
+        "fsconfig",
+        "fspick",
+        "mount_setattr",
+    ),
+    *(
+        "name_to_handle_at",
+        "open_by_handle_at",
+        "quotactl",
+        "quotactl_fd",
+        "swapon",
+        "swapoff",
+        "acct",
+        "fanotify_init",
+    ),
     # the kernel's own doors
-    "bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register keyctl add_key request_key "
-    "init_module finit_module delete_module kexec_load kexec_file_load reboot syslog personality "
-    "settimeofday clock_settime clock_adjtime adjtimex sethostname setdomainname iopl ioperm lookup_dcookie "
-    "setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups capset"
-).split()
+    *(
+        "bpf",
+        "perf_event_open",
+        "userfaultfd",
+        "io_uring_setup",
+        "io_uring_enter",
+        "io_uring_register",
+        "keyctl",
+        "add_key",
+        "request_key",
+    ),
+    *(
+        "init_module",
+        "finit_module",
+        "delete_module",
+        "kexec_load",
+        "kexec_file_load",
+        "reboot",
+        "syslog",
+        "personality",
+    ),
+    *(
+        "settimeofday",
+        "clock_settime",
+        "clock_adjtime",
+        "adjtimex",
+        "sethostname",
+        "setdomainname",
+        "iopl",
+        "ioperm",
+        "lookup_dcookie",
+    ),
+    *(
+        "setuid",
+        "setgid",
+        "setreuid",
+        "setregid",
+        "setresuid",
+        "setresgid",
+        "setfsuid",
+        "setfsgid",
+        "setgroups",
+        "capset",
+    ),
+)
 """Refused with "operation not permitted" from the moment the submission is loaded."""
 
 DENIED_IN_A_CHECK = ("fork",)

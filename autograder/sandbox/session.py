@@ -190,6 +190,7 @@ class Session:
                 assert isinstance(self._worker, ForkingWorker)
                 return self._worker, self._worker.fork()
             except WorkerGone:  # its own submission ended the loader: load it again
+                assert self._worker is not None
                 self._worker.kill()
                 if self._starts >= MAX_STARTS:
                     raise StudentCrash(

@@ -178,9 +178,7 @@ class SocketTransport:
         size = wire.HEADER.unpack(self._read(wire.HEADER.size, stopwatch))[0]
         if size > self._policy.frame_bytes:
             raise WorkerGone(f"the worker announced an answer of {size:,} bytes")
-        body = self._read(size, stopwatch)
-        self._drain()
-        return body
+        return self._read(size, stopwatch)
 
     def settle(self, print_mark: Callable[[bytes], object], stopwatch: Stopwatch) -> None:
         self._drain()  # the worker flushes before it answers, so it is in the pipe already
@@ -204,11 +202,9 @@ class SocketTransport:
     def _read(self, count: int, stopwatch: Stopwatch) -> bytes:
         buffer = self._buffer
         while len(buffer) < count:
+            self._wait(stopwatch, select.POLLIN)
             try:
                 chunk = self._socket.recv(max(READ_BYTES, count - len(buffer)))
-            except BlockingIOError:
-                self._wait(stopwatch, select.POLLIN)
-                continue
             except ConnectionResetError:
                 chunk = b""
             if not chunk:

@@ -32,11 +32,13 @@ MAX_DIMENSIONS = 32
 TUPLE, LIST, DICT, SET, FROZENSET, COMPLEX, INTEGER, BYTES, ARRAY, SCALAR, TENSOR, HANDLE, STAND_IN = range(1, 14)
 
 DTYPES = {
-    name: np.dtype(name)
+    np.dtype(name).str: np.dtype(name)
     for name in (
-        ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64", "complex64", "complex128"]
+        *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+        *("float16", "float32", "float64", "complex64", "complex128"),
     )
 }
+"""Numbers and booleans, by NumPy's short name of their native form ("<f8"): what an array may be made of."""
 
 _Plain = None | bool | int | float | str | Ext
 _decode_value = msgspec.msgpack.Decoder(_Plain).decode
@@ -110,20 +112,22 @@ class Codec:
 
     def _pack_other(self, value: Any, depth: int) -> Any:
         """Containers, subclasses of plain types, tensors; anything else is an object."""
+        if isinstance(value, tuple):
+            return self._pack_items(TUPLE, tuple.__iter__(value), depth)
+        if isinstance(value, list):
+            return self._pack_items(LIST, list.__iter__(value), depth)
         if isinstance(value, dict):
-            flat = [part for pair in dict.items(value) for part in pair]
-            return self._pack_items(DICT, flat, depth)
-        for base, code in ((tuple, TUPLE), (list, LIST), (set, SET), (frozenset, FROZENSET)):
-            if isinstance(value, base):
-                items = base.__iter__(value)
-                return self._pack_items(code, _sorted_if_possible(items) if base in (set, frozenset) else items, depth)
+            return self._pack_items(DICT, [part for pair in dict.items(value) for part in pair], depth)
+        if isinstance(value, set | frozenset):
+            code = SET if isinstance(value, set) else FROZENSET
+            return self._pack_items(code, _sorted_if_possible(value), depth)
         if isinstance(value, bytes | bytearray):
             return Ext(BYTES, bytes(value))
         if isinstance(value, complex):
             return Ext(COMPLEX, _encode([value.real, value.imag]))
-        for base in (bool, int, float, str):  # subclasses, an IntEnum say, travel as their plain value
-            if isinstance(value, base):
-                return self._pack(base(value), depth + 1)
+        for plain in (int, float, str):  # subclasses, an IntEnum say, travel as their plain value
+            if isinstance(value, plain):
+                return self._pack(plain(value), depth + 1)
         torch = sys.modules.get("torch")
         if torch is not None and isinstance(value, torch.Tensor):
             return _pack_tensor(value, torch)
@@ -143,11 +147,11 @@ class Codec:
             return value
         if depth > MAX_DEPTH:
             raise WireError(f"the message nests deeper than {MAX_DEPTH} levels")
-        code, data = value.code, value.data
+        code, data = value.code, bytes(value.data)
         if code == ARRAY:
             return self._unpack_array(data)
         if code == BYTES:
-            return bytes(data)
+            return data
         if code == INTEGER:
             return _unpack_large_integer(data)
         if code == COMPLEX:
@@ -242,11 +246,13 @@ def _pack_array(value: np.ndarray) -> Ext | None:
     array = np.asarray(value)
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         array = array.astype(np.float64)  # an extended double differs between machines
-    if array.dtype.name not in DTYPES:
-        return None
-    order = "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else "strided"
-    native = array.astype(array.dtype.newbyteorder("="), copy=False)
-    return Ext(ARRAY, _encode([array.dtype.name, order, Ext(BYTES, native.tobytes("C")), *map(int, array.shape)]))
+    if array.dtype.str not in DTYPES:
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)  # the other byte order, if it is a number
+        if array.dtype.str not in DTYPES:
+            return None
+    flags = array.flags
+    order = "C" if flags.c_contiguous else "F" if flags.f_contiguous else "strided"
+    return Ext(ARRAY, _encode([array.dtype.str, order, Ext(BYTES, array.tobytes("C")), *array.shape]))
 
 
 def _unpack_array_view(data: bytes) -> tuple[np.ndarray, str]:
@@ -254,7 +260,7 @@ def _unpack_array_view(data: bytes) -> tuple[np.ndarray, str]:
     parts = _bounded_list(data)
     if len(parts) < 3 or type(parts[2]) is not Ext or parts[2].code != BYTES:
         raise WireError("an array without its dtype, order and data")
-    name, order, raw = parts[0], parts[1], parts[2].data
+    name, order, raw = parts[0], parts[1], bytes(parts[2].data)
     shape = parts[3:]
     dtype = DTYPES.get(name) if isinstance(name, str) else None
     if dtype is None or order not in ("C", "F", "strided"):
@@ -268,7 +274,7 @@ def _unpack_array_view(data: bytes) -> tuple[np.ndarray, str]:
         raise WireError(f"an array of shape {tuple(shape)} and dtype {name} with {len(raw):,} bytes of data")
     if dtype.kind == "b" and raw.strip(b"\x00\x01"):
         raise WireError("a boolean array whose bytes are neither 0 nor 1")
-    return np.frombuffer(bytes(raw), dtype).reshape(shape), order  # bytes() makes it read-only
+    return np.frombuffer(raw, dtype).reshape(shape), order  # read-only, like the bytes below it
 
 
 def _strided_copy(array: np.ndarray) -> np.ndarray:
@@ -285,7 +291,7 @@ def _pack_numpy_scalar(value: np.generic) -> Ext | None:
     return Ext(SCALAR, array.data) if (array := _pack_array(np.asarray(value))) is not None else None
 
 
-def _unpack_numpy_scalar(data: bytes) -> np.generic:
+def _unpack_numpy_scalar(data: bytes) -> Any:
     array, _ = _unpack_array_view(data)
     if array.ndim:
         raise WireError("a scalar with a shape")

@@ -343,7 +343,7 @@ def start_check(orders: Orders) -> None:
 def renew_streams() -> None:
     """Fresh text streams on descriptors 1 and 2, written through so that a crash loses no print."""
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
-        stream = open(descriptor, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
+        stream = os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
 
