@@ -324,7 +324,7 @@ def _read_loaded(body: bytes) -> tuple[list[tuple[str, str, str]], StudentError 
     """What the worker says of the loading: (remarks, the error that kept it from being loaded)."""
     try:
         _, remarks, error = msgspec.msgpack.decode(body, type=_Loaded)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, ValueError):
         raise StudentCrash("while it was loaded, the submission broke the process it runs in") from None
     if error is None:
         return remarks[:100], None
@@ -334,7 +334,7 @@ def _read_loaded(body: bytes) -> tuple[list[tuple[str, str, str]], StudentError 
 def _read_confined(body: bytes) -> dict[str, str]:
     try:
         return msgspec.msgpack.decode(body, type=_Confined)[1]
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError) as error:
         raise GraderError(f"the worker did not start properly: {error}") from None
 
 

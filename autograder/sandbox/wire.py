@@ -88,7 +88,7 @@ class Codec:
         """
         try:
             return self._unpack(_decode_value(data), 0)
-        except (msgspec.DecodeError, struct.error, RecursionError, OverflowError, MemoryError) as error:
+        except (msgspec.DecodeError, ValueError, struct.error, RecursionError, OverflowError, MemoryError) as error:
             raise WireError(f"not a message of this format: {error}") from None
 
     # -- packing ------------------------------------------------------------------------------------------------
