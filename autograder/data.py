@@ -130,16 +130,19 @@ def real_folder(name: str, root: Path) -> Path:
 def has_real_files(name: str, root: Path) -> bool:
     """Say whether an instructor has put real files there.
 
-    :raises DataError: when some of the four are there and others are not, so that nobody grades on the wrong data
+    :raises DataError: when the folder holds only some of the four files, or others, so that nobody who provides real
+        data grades on the embedded data unawares
     """
     folder = real_folder(name, root)
-    missing = [file for file in IDX_FILES if not (folder / file).is_file()]
-    if missing and len(missing) < len(IDX_FILES):
-        raise DataError(
-            f"{folder} holds only a part of {name}: {', '.join(missing)} missing; add the missing files, "
-            f"or remove the others to use the embedded data"
-        )
-    return not missing
+    present = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    missing = [file for file in IDX_FILES if file not in present]
+    if not missing or not present:
+        return not missing
+    if len(missing) == len(IDX_FILES):
+        found = f"{folder} holds {', '.join(present[:4])}, but none of the files of {name}: {', '.join(IDX_FILES)}"
+    else:
+        found = f"{folder} holds only a part of {name}: {', '.join(missing)} missing"
+    raise DataError(f"{found}; add what is missing, or remove the others to use the embedded data")
 
 
 def prepare_data(name: str, root: Path, into: Path) -> DataSource:
