@@ -3,18 +3,18 @@
 A reference file marks each part that students write. The comments that start with ``|`` are for the student, those
 that start with ``>`` are code for the stencil, and what follows is the solution::
 
-    def forward(self, X):
+    def area(self):
         # BEGIN SOLUTION 3.1.1
-        # | Return U = X W + b for all rows at once.
-        return X @ self.params["W"] + self.params["b"]
+        # | Return the area of the circle.
+        return math.pi * self.radius**2
         # END SOLUTION
 
 becomes ::
 
-    def forward(self, X):
+    def area(self):
         # TODO 3.1.1:
-        # Return U = X W + b for all rows at once.
-        raise NotImplementedError("linear_layer.forward (3.1.1) is not written yet")
+        # Return the area of the circle.
+        raise NotImplementedError("circle.area (3.1.1) is not written yet")
 
 The pointer into the handout after ``BEGIN SOLUTION`` may be missing. With ``>`` lines the stencil holds these instead
 of the ``raise``. Every slip of a marker is an error: an overlooked one would hand out the solution.

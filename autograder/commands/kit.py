@@ -16,13 +16,15 @@ from autograder.bundle import (
     requirements_entry,
     write_zip,
 )
+from autograder.data import data_set, has_real_files
 from autograder.stencil import make_stencil
 
 README = """\
 # {course}: {title}
 
-You write {required}. Everything else is here so that you can try it: the public checks are a part of the checks that
-your submission is graded with. They run on your computer, send nothing anywhere, and need no network once installed.
+You write {required}.
+Everything else is here so that you can try it: the public checks are a part of the checks that your submission is
+graded with. They run on your computer, send nothing anywhere, and need no network once installed.
 
 You need Python 3.10 to 3.13 on Windows, macOS or Linux. Unzip this folder, open a terminal in it, and
 
@@ -46,7 +48,8 @@ others. A check that you pass here passes in the grading too; the grading has mo
 | `autograder/` | what runs the checks; you need not read or change it |
 
 ## What you hand in
-{submit} Of the given files the grader uses its own copies, so write nothing into them.
+{submit}
+Of the given files the grader uses its own copies, so write nothing into them.
 
 ## If something goes wrong
 - `No module named autograder`: the terminal is in another folder; go to the one that holds this file.
@@ -96,7 +99,7 @@ def readme(assignment: Assignment) -> str:
     files = assignment.files
     rows = [(f"`{name}`", "yours to write") for name in files.required]
     rows += [(f"`{name}`", "given") for name in files.given]
-    rows += [(f"`data/{name}/`", "data for your own runs") for name in assignment.data]
+    rows += [(f"`data/{name}/`", _data_words(name, assignment.root)) for name in assignment.data]
     submit = f"Hand in {_listed(files.required)}."
     if files.optional:
         submit += f" You may also hand in {_listed(files.optional)}."
@@ -108,6 +111,11 @@ def readme(assignment: Assignment) -> str:
         files="\n".join(f"| {name} | {meaning} |" for name, meaning in rows),
         submit=submit,
     )
+
+
+def _data_words(name: str, root: Path) -> str:
+    title = data_set(name).title
+    return title if has_real_files(name, root) else f"a small stand-in for {title}, in the same files"
 
 
 def _listed(names: Sequence[str]) -> str:
