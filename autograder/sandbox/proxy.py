@@ -15,7 +15,7 @@ import msgspec
 
 from autograder.sandbox import wire
 from autograder.sandbox.policy import Policy
-from autograder.sandbox.transport import OutOfTime, Stopwatch, Transport, WorkerGone
+from autograder.sandbox.transport import BadAnswer, OutOfTime, Stopwatch, Transport, WorkerGone
 
 
 class GraderError(Exception):
@@ -99,6 +99,8 @@ class Remote:
     """
 
     __slots__ = ("_check", "_path", "_text")
+    # Hypothesis takes a check's first argument for `self` and asks it how to run the check, unless it is a mock.
+    hypothesis_internal_is_this_a_mock_check = True
 
     def __init__(self, check: CheckWorker, path: tuple[Any, ...], text: str) -> None:
         for name, value in (("_check", check), ("_path", path), ("_text", text)):
@@ -285,6 +287,9 @@ class CheckWorker:
         except OutOfTime as spent:
             self._transport.kill()
             self._ended = StudentTimeout(called, spent.seconds)
+        except BadAnswer as bad:
+            self._transport.kill()
+            self._ended = StudentCrash(f"{called} broke the process it runs in: {bad}")
         except WorkerGone as gone:
             self._transport.kill()
             self._ended = StudentCrash(f"{called} ended the Python process ({self._explain_end() or gone})")
@@ -295,7 +300,7 @@ class CheckWorker:
         try:
             answer = self._codec.decode(body)
         except wire.WireError as error:
-            raise WorkerGone(f"its answer could not be read ({error})") from None
+            raise BadAnswer(f"its answer could not be read ({error})") from None
         shapes = {
             "ok": (3, (object, dict)),
             "error": (4, (str, str, list)),
@@ -304,7 +309,7 @@ class CheckWorker:
         kind = answer[0] if isinstance(answer, list) and answer and isinstance(answer[0], str) else None
         length, types = shapes.get(kind or "", (0, ()))
         if not length or len(answer) != length or not all(map(isinstance, answer[1:], types)):
-            raise WorkerGone("its answer has none of the known shapes")
+            raise BadAnswer("its answer has none of the known shapes")
         return answer
 
     def _student_error(self, type_name: str, message: str, frames: list[Any]) -> StudentError:
@@ -356,7 +361,7 @@ class CheckWorker:
         """A stand-in's method, called by the student's code with whatever it likes: its errors go back to it."""
         stand_in = self._stand_ins.get(number)
         if stand_in is None or method not in stand_in.methods or not all(isinstance(k, str) for k in keywords):
-            raise WorkerGone("it called something that is not there to be called")
+            raise BadAnswer("it called something that is not there to be called")
         self._mirror({number: fields})
         before = dict(vars(stand_in.fields))
         try:

@@ -33,7 +33,11 @@ POLL_SECONDS = 0.2
 
 
 class WorkerGone(Exception):
-    """The worker ended, or said something that is no message."""
+    """The worker ended, or cannot be talked to any more."""
+
+
+class BadAnswer(WorkerGone):
+    """The worker said something that is none of the messages there are."""
 
 
 class OutOfTime(Exception):
@@ -177,7 +181,7 @@ class SocketTransport:
     def receive(self, stopwatch: Stopwatch) -> bytes:
         size = wire.HEADER.unpack(self._read(wire.HEADER.size, stopwatch))[0]
         if size > self._policy.frame_bytes:
-            raise WorkerGone(f"the worker announced an answer of {size:,} bytes")
+            raise BadAnswer(f"it announced an answer of {size:,} bytes")
         return self._read(size, stopwatch)
 
     def settle(self, print_mark: Callable[[bytes], object], stopwatch: Stopwatch) -> None:

@@ -1,5 +1,6 @@
 """What travels between the grader and the worker, and what is refused."""
 
+import contextlib
 from collections import OrderedDict, namedtuple
 from enum import IntEnum
 
@@ -104,7 +105,7 @@ def test_big_endian_numbers_arrive_native():
 def test_subclasses_of_plain_types_arrive_as_the_plain_type():
     colour = IntEnum("Colour", "RED")
     point = namedtuple("point", "x y")
-    assert travel([colour.RED, point(1, 2), OrderedDict(a=1), np.matrix([[1.0]])]) == [1, (1, 2), {"a": 1}, [[1.0]]]
+    assert travel([colour.RED, point(1, 2), OrderedDict(a=1), np.asmatrix([[1.0]])]) == [1, (1, 2), {"a": 1}, [[1.0]]]
     assert type(travel(point(1, 2))) is tuple
     assert type(travel(np.matrix([[1.0]]))) is np.ndarray
 
@@ -188,7 +189,5 @@ def test_a_damaged_message_is_refused_or_read_but_never_breaks_the_reader(data):
     message = bytearray(TRUSTED.encode([{"W": np.ones((2, 2))}, (1, "a"), {3}, 2**99]))
     for _ in range(data.draw(st.integers(1, 4))):
         message[data.draw(st.integers(0, len(message) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(wire.WireError):
         TRUSTED.decode(bytes(message))
-    except wire.WireError:
-        pass
