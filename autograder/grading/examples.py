@@ -1,0 +1,227 @@
+"""Property checks: how hypothesis is run here, and which of the failing examples a student is shown.
+
+Hypothesis looks for an example on which the check fails and then for a smaller one. This module watches each example
+from outside, through hypothesis's own hook for runners (`hypothesis.inner_test`): it starts every example from fresh
+state, remembers the ones that failed, ends the search where going on is useless (the student's code hangs, is gone, or
+is not written yet) or has gone on for long enough, and picks the example to show.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import hypothesis
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis.errors import Flaky, HypothesisException
+
+from autograder.grading.sections import shorten
+from autograder.sandbox.proxy import StudentCrash, StudentError, StudentTimeout
+
+PROFILE = "autograder"
+EXAMPLES = 50
+EXAMPLES_AFTER_FAILURE = 100
+"""Tries to find a smaller failing example. Counted, not timed, so that two runs show the same one."""
+SHOWN_ARGUMENT = 1_200
+SHOWN_DIGITS = 4
+CLAIMED_SHARE = 2 / 3
+"""A cause is claimed where at least this share of the failing examples show it."""
+
+# What an example can end with; pytest.fail raises something that is no Exception.
+_FAILURES = (Exception, SystemExit, pytest.fail.Exception)
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One example on which the check failed: its arguments as text, and what was raised."""
+
+    arguments: tuple[tuple[str, str], ...]
+    error: BaseException
+
+    @property
+    def size(self) -> int:
+        return sum(len(text) for _, text in self.arguments)
+
+    @property
+    def cause(self) -> str | None:
+        return getattr(getattr(self.error, "explanation", None), "cause", None)
+
+
+class ExamplesEnded(BaseException):
+    """Ends hypothesis's search at once. Not an Exception, because hypothesis would take that for one more failure."""
+
+
+@dataclasses.dataclass
+class Evidence:
+    """What the examples of one check showed."""
+
+    failures: list[Failure] = dataclasses.field(default_factory=list)
+    tries_after_failure: int = 0
+    flaky: bool = False
+
+    @property
+    def like_first(self) -> list[Failure]:
+        """The failures of the same kind as the first, which is what the search for smaller ones is about."""
+        return [failure for failure in self.failures if type(failure.error) is type(self.failures[0].error)]
+
+    @property
+    def cause(self) -> str | None:
+        """The cause that most failures show, None where they do not agree: no cause is better than a wrong one."""
+        if not self.failures:
+            return None
+        alike = self.like_first
+        cause, count = Counter(failure.cause for failure in alike).most_common(1)[0]
+        return cause if count >= CLAIMED_SHARE * len(alike) else None
+
+    def chosen(self) -> Failure:
+        """The failure to show: the shortest one that has the cause that is claimed.
+
+        The latest of equally short ones, since hypothesis works its way to simpler ones.
+        """
+        candidates = [failure for failure in self.like_first if failure.cause == self.cause] or self.like_first
+        return min(reversed(candidates), key=lambda failure: failure.size)
+
+
+# ---- Running --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def profile() -> Iterator[None]:
+    """Hypothesis's settings while checks are imported and run; the ones before are restored."""
+    before = hypothesis.settings.get_current_profile_name()
+    hypothesis.settings.register_profile(
+        PROFILE,
+        hypothesis.settings(
+            max_examples=EXAMPLES,
+            derandomize=True,
+            database=None,
+            deadline=None,  # the worker's budgets are the limit, and they are enforced
+            print_blob=False,
+            report_multiple_bugs=False,
+            verbosity=Verbosity.quiet,
+            phases=(Phase.explicit, Phase.generate, Phase.shrink),
+            # begin_example gives every example what a fixture per example would; how slow a machine draws its
+            # examples today says nothing about a check.
+            suppress_health_check=(HealthCheck.function_scoped_fixture, HealthCheck.too_slow),
+        ),
+    )
+    hypothesis.settings.load_profile(PROFILE)
+    try:
+        yield
+    finally:
+        hypothesis.settings.load_profile(before)
+
+
+@contextmanager
+def watched(item: pytest.Function, evidence: Evidence, before: Callable[[], None], after: Callable[[], None]) -> Any:
+    """Watch the examples of `item` while its function is called, which the body does; not a property check: no effect.
+
+    `before` is called before, and `after` after each example that runs to its end or fails.
+    Raises the chosen failure's own error where any example failed.
+    """
+    handle = getattr(item.obj, "hypothesis", None)
+    if handle is None:
+        before()
+        yield
+        after()
+        return
+    test = handle.inner_test
+    handle.inner_test = _watching(test, item, evidence, before, after)
+    try:
+        yield
+    except (ExamplesEnded, *_FAILURES) as error:
+        if not evidence.failures:
+            raise
+        evidence.flaky = isinstance(error, Flaky)
+        raise evidence.chosen().error from None
+    finally:
+        handle.inner_test = test
+
+
+def _watching(
+    test: Callable[..., Any],
+    item: pytest.Function,
+    evidence: Evidence,
+    before: Callable[[], None],
+    after: Callable[[], None],
+) -> Callable[..., None]:
+    given = tuple(name for name in _parameters(test) if name not in item.funcargs)
+
+    @functools.wraps(test)
+    def watch(*arguments: Any, **keywords: Any) -> None:
+        if evidence.failures:
+            evidence.tries_after_failure += 1
+            if evidence.tries_after_failure > EXAMPLES_AFTER_FAILURE:
+                raise ExamplesEnded
+        try:
+            before()
+            test(*arguments, **keywords)
+        except HypothesisException:
+            raise  # `assume`, for one: not a failure of the check
+        except _FAILURES as error:
+            after()
+            shown = tuple((name, describe(keywords[name])) for name in given if name in keywords)
+            evidence.failures.append(Failure(shown, error))
+            if ends_the_search(error):
+                raise ExamplesEnded from error
+            raise
+        after()
+
+    return watch
+
+
+def _parameters(test: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of the parameters that hypothesis passes, in the order in which the check declares them."""
+    while hasattr(test, "__wrapped__"):
+        test = test.__wrapped__
+    code = test.__code__
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def ends_the_search(error: BaseException) -> bool:
+    """Whether a smaller example would tell nothing more: the code hangs, is gone, cannot be read or is not written."""
+    if isinstance(error, (StudentTimeout, StudentCrash)):
+        return True
+    return isinstance(error, StudentError) and error.type_name in ("NotImplementedError", "SyntaxError")
+
+
+# ---- Showing an example ---------------------------------------------------------------------------------------------
+
+
+def describe(value: object) -> str:
+    """`value` as a student can read it and copy it: arrays laid out in rows with their shape, all of it bounded."""
+    return shorten(_describe(value), SHOWN_ARGUMENT)
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return _describe_array(value)
+    if isinstance(value, Mapping):
+        return "\n".join(f"[{key!r}] {_indented(entry)}" for key, entry in value.items()) or "{}"
+    if dataclasses.is_dataclass(value) and not _has_own_repr(value):
+        fields = dataclasses.fields(value)
+        return "\n".join(f".{field.name} = {_indented(getattr(value, field.name))}" for field in fields if field.repr)
+    return repr(value)
+
+
+def _describe_array(array: np.ndarray) -> str:
+    numbers = np.array2string(array, precision=SHOWN_DIGITS, suppress_small=True, threshold=60, edgeitems=3)
+    kind = "" if array.dtype == np.float64 else f", {array.dtype}"
+    separator = "\n" if "\n" in numbers else " "
+    return f"shape {array.shape}{kind}:{separator}{numbers}"
+
+
+def _indented(value: object) -> str:
+    return _describe(value).replace("\n", "\n    ")
+
+
+def _has_own_repr(value: object) -> bool:
+    """Whether someone wrote its `__repr__`: the one that `dataclass` generates puts arrays on one endless line."""
+    method = type(value).__repr__
+    return not hasattr(method, "__wrapped__") and method is not object.__repr__

@@ -1,0 +1,266 @@
+"""The pytest plugin that grades: every check of the assignment ends as one entry of results.json, whatever happens.
+
+What can go wrong in a run, and where it is handled:
+
+- A test file cannot be imported, skips itself whole, or holds a unittest.TestCase: `pytest_collectreport` and
+  `pytest_collection_modifyitems` make it a fault; no check is run, every one is listed.
+- A check has no number, weight or docstring, a misspelt visibility, a number twice; weights do not add up to the item's
+  points: the same, with a table.
+- The submission has no main file, or a file that a check needs is missing: `pytest_runtest_protocol` ends those checks
+  at once, with one sentence each. An optional part that was not handed in has a `max_score` of 0.
+- The student's code raises, hangs or ends its process, while it is loaded or in a call: the worker's exceptions reach
+  `pytest_runtest_makereport`, from whichever phase, and become error, timeout or crash.
+- A property check fails on many examples, hangs on one, or answers differently when asked again: `pytest_pyfunc_call`
+  (see `examples`).
+- The check's own code, a fixture, a teardown or a hypothesis health check fails: `pytest_runtest_makereport` collects
+  it, `verdict` makes it a fault; the student's points of that check are not judged, and everybody is told.
+- A check skips itself, is marked as an expected failure, or uses subtests: `pytest_runtest_makereport` sees every
+  subtest; `--runxfail` (see `run`) takes expected failures for what they are; skips are faults unless nothing hangs on
+  them.
+- `set_score` is never called, is called with too much, too little or NaN: `_score`.
+- A check overruns its time in our own code, or the whole run its deadline: an alarm in `pytest_runtest_protocol`; the
+  checks that are left are listed as not run.
+- The grader is killed: the document written after the last check stands, and says what had not been run.
+- pytest itself fails, or is interrupted: `pytest_internalerror`, `pytest_keyboard_interrupt`, `finish`.
+- The results folder cannot be written: ResultsWriter raises GraderError, which ends the run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from autograder.assignment import Assignment
+from autograder.grading import examples, scoring, verdict
+from autograder.grading.alarm import Overrun, alarm
+from autograder.grading.board import Board
+from autograder.grading.fixtures import CheckFixtures, Credit, Running, first_error
+from autograder.grading.listing import NEEDS_FILE, CheckInfo, list_checks
+from autograder.grading.results import Fault, LeaderboardEntry, RemarkRecord, Results, ResultsWriter
+from autograder.grading.sections import Section, clean
+from autograder.grading.verdict import Verdict
+from autograder.sandbox.proxy import GraderError, StudentTimeout
+
+OVERRUN_FACTOR = 5
+"""A check whose own code takes this many times its budget is at fault; the worker's time ends long before."""
+LEAST_SECONDS = 1.0
+"""With less than this left of the run, a check is not started."""
+
+
+class Decided(Exception):
+    """What happens in a check is known before it is run."""
+
+    def __init__(self, ruling: Verdict) -> None:
+        super().__init__(ruling.cause)
+        self.ruling = ruling
+
+
+class GradingPlugin(CheckFixtures):
+    """Runs the checks of one assignment on one submission and keeps the results document up to date."""
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        sandbox_session: Any,
+        report: ResultsWriter,
+        *,
+        deadline: float,
+        public_only: bool = False,
+        remarks: Iterable[Any] = (),
+        missing: Sequence[str] = (),
+        only: str = "",
+    ) -> None:
+        """`sandbox_session` is a `sandbox.session.Session`; `deadline` is a value of `time.monotonic()`.
+
+        `remarks` are the collector's (severity, file, text). `missing` names the files that the submission does not
+        have. `only` keeps to the checks whose number is that, or continues it after a dot.
+        """
+        super().__init__()
+        self._assignment = assignment
+        self._session = sandbox_session
+        self._writer = report
+        self._deadline = deadline
+        self._public_only = public_only
+        self._missing = frozenset(missing)
+        self._only = only
+        self._infos: dict[str, CheckInfo] = {}
+        self._uncollected: list[Fault] = []
+        self._board = Board(
+            assignment, (RemarkRecord(remark.severity, remark.file, clean(remark.text)) for remark in remarks)
+        )
+
+    def assignment_of(self, item: pytest.Item) -> Assignment:
+        return self._assignment
+
+    def session_of(self, item: pytest.Item) -> Any:
+        return self._session
+
+    def document(self) -> Results:
+        """The results as they stand."""
+        remarks = (RemarkRecord(severity, file, clean(text)) for severity, file, text in self._session.remarks)
+        return self._board.document(self._session.protections, remarks)
+
+    def start(self) -> None:
+        """The first document: it stands until the checks are known."""
+        self._write()
+
+    def end(self, fault: Fault | None = None) -> Results:
+        """The last document, written: with `fault` where the run itself failed."""
+        if fault is not None:
+            self._board.faults.append(fault)
+        self._write()
+        return self.document()
+
+    def _write(self) -> None:
+        self._writer.write(self.document())
+
+    # ---- Collecting -------------------------------------------------------------------------------------------------
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.addinivalue_line("markers", f"{NEEDS_FILE}(name): the check needs this file of the submission")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Iterator[None]:
+        """Checks are imported under hypothesis's settings for grading: a check's own `@settings` build on them."""
+        with examples.profile():
+            return (yield)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.passed:
+            return
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+        what = "skips itself as a whole" if report.skipped else "cannot be collected"
+        self._uncollected.append(Fault("", clean(f"{report.nodeid} {what}:\n{reason}")))
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """List every check before the first is run; a suite with a mistake in it is not run at all."""
+        listing = list_checks(items, self._assignment, self._public_only)
+        faults = [*self._uncollected, *(Fault("", problem) for problem in listing.problems)]
+        chosen = [(info, item) for info, item in listing.checks if self._is_chosen(info)]
+        if not chosen and not faults:
+            where = "public/" if self._public_only else "public/ and hidden/"
+            faults.append(Fault("", f"{self._assignment.id} has no checks {self._only} in {where}"))
+        self._board.faults += faults
+        self._infos = {info.nodeid: info for info, _ in chosen}
+        self._board.list_checks(self._infos.values(), not_run_at_all() if faults else not_run_yet())
+        items[:] = [] if faults else [item for _, item in chosen]
+        self._write()
+
+    def _is_chosen(self, info: CheckInfo) -> bool:
+        return not self._only or f"{info.number}.".startswith(f"{self._only}.")
+
+    # ---- Running ----------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """One check from its start to its entry in the document."""
+        assert isinstance(item, pytest.Function)
+        budget = self._assignment.budgets.check_seconds
+        self.running = Running(self._infos[item.nodeid], Credit(item), budget, self._deadline)
+        remaining = self._deadline - time.monotonic()
+        with examples.profile(), alarm(min(remaining, OVERRUN_FACTOR * budget)):
+            result = yield
+        self._conclude(self.running)
+        self.running = None
+        return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """End at once what need not or cannot be run."""
+        info = self.current().info
+        if self._deadline - time.monotonic() < LEAST_SECONDS:
+            raise Decided(out_of_time())
+        main = (self._assignment.main,) if info.uses_main else ()
+        for name in (*main, *info.needs):
+            if name in self._missing:
+                optional = name in self._assignment.files.optional
+                raise Decided(missing_optional(name) if optional else missing_file(name))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
+        """Keep what was raised, in whichever phase or subtest; pytest's own report, which nobody reads, stays empty."""
+        if call.excinfo is not None and self.running is not None:
+            self.running.errors.append(call.excinfo.value)
+        outcome = "passed" if call.excinfo is None else "failed"
+        return pytest.TestReport(item.nodeid, item.location, {}, outcome, None, call.when)  # type: ignore[arg-type]
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        """pytest or this plugin failed. What there is stays; True keeps pytest from printing it."""
+        self._board.faults.append(verdict.describe_fault(excinfo.value))
+        return True
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """A check must not end the session; somebody at the keyboard may."""
+        if isinstance(excinfo.value, pytest.exit.Exception):
+            self._board.faults.append(verdict.describe_fault(excinfo.value))
+
+    # ---- Concluding -------------------------------------------------------------------------------------------------
+
+    def _conclude(self, running: Running) -> None:
+        info = running.info
+        ruling, points, column = self._rule(running)
+        if info.hide_errors is not None:
+            ruling = verdict.hidden_errors(ruling, info.hide_errors)
+        sections = [*ruling.sections, *running.show.sections]
+        printed = verdict.printed_section(running.printed)
+        if printed and info.visibility == "visible" and info.hide_errors is None:
+            sections.append(printed)
+        self._board.record(info, msgspec.structs.replace(ruling, sections=tuple(sections)), points, column)
+        self._write()
+
+    def _rule(self, running: Running) -> tuple[Verdict, float, LeaderboardEntry | None]:
+        """The verdict, the points and the leaderboard entry; a fault among them makes the whole check a fault."""
+        info, error = running.info, first_error(running.errors)
+        overran = isinstance(error, (Overrun, StudentTimeout))
+        if isinstance(error, Decided):
+            return error.ruling, 0.0, None
+        if overran and self._deadline - time.monotonic() < LEAST_SECONDS:
+            return out_of_time(), 0.0, None
+        if isinstance(error, Overrun):
+            error = GraderError("the check's own code did not end in time, so the alarm ended it")
+        ruling = verdict.judge(error, info, running.evidence)
+        if ruling.fault is not None:
+            return ruling, 0.0, None
+        try:
+            ruling, points = scoring.score(ruling, info, running.credit)
+            return ruling, points, scoring.leaderboard_entry(info, running.credit.value)
+        except GraderError as fault:
+            return verdict.grader_fault(fault, info.number), 0.0, None
+
+
+# ---- What is known without running a check --------------------------------------------------------------------------
+
+
+def not_run_yet() -> Verdict:
+    """What stands in the document until a check has been run."""
+    return Verdict("not_run", None, (Section("", "This check has not been run yet."),))
+
+
+def not_run_at_all() -> Verdict:
+    """What stands there where the suite has a mistake in it."""
+    return Verdict("not_run", verdict.GRADER_ERROR, (Section("", verdict.NOT_YOUR_FAULT),))
+
+
+def out_of_time() -> Verdict:
+    """The whole run's time is up."""
+    text = (
+        "Not run: the time for the whole submission was used up before this check could end."
+        "\nLook at the checks before this one that were slow or did not finish: they used the time."
+    )
+    return Verdict("not_run", "deadline", (Section("", text),))
+
+
+def missing_file(name: str) -> Verdict:
+    """A file that every submission must hold is not there."""
+    text = f"`{name}` is not in your submission, and this check needs it.\nSubmit it under exactly this name."
+    return Verdict("not_run", "missing_file", (Section("", text),))
+
+
+def missing_optional(name: str) -> Verdict:
+    """A file that may be submitted was not."""
+    text = f"Not counted: `{name}` is optional, and it is not in your submission."
+    return Verdict("not_run", "optional_missing", (Section("", text),))

@@ -1,0 +1,118 @@
+"""One grading run: pytest, started inside this process with nothing but what grading needs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from autograder.assignment import Assignment
+from autograder.grading.plugin import GradingPlugin
+from autograder.grading.results import Fault, Results, ResultsWriter
+
+COMPLETE, GRADER_FAILED, INTERRUPTED = 0, 3, 130
+"""Exit codes: graded, whatever the grade; the grader failed somewhere; somebody stopped it."""
+
+# Builtin plugins that grading has no use for: each one costs time at every start.
+_UNUSED = (
+    *("cacheprovider", "debugging", "doctest", "faulthandler", "junitxml", "legacypath", "logging", "pastebin"),
+    *("recwarn", "setuponly", "setupplan", "stepwise", "terminal", "threadexception", "unittest"),
+    *("unraisableexception", "warnings"),
+)
+# What a shell may hold for other runs of pytest is none of this run's business.
+_SHELL_SETTINGS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+
+
+class RunReport(msgspec.Struct, frozen=True):
+    """How a run ended: the exit code for the command, the document, and what to tell the instructor."""
+
+    exit_code: int
+    results: Results
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The grader's own failures, in full."""
+        return self.results.extra_data.faults
+
+
+def run_checks(
+    assignment: Assignment,
+    session: Any,
+    *,
+    results_path: Path | None = None,
+    public_only: bool = False,
+    deadline: float | None = None,
+    remarks: Iterable[Any] = (),
+    missing: Sequence[str] = (),
+    only: str = "",
+) -> RunReport:
+    """Run the checks of `assignment` on the submission that `session` serves, and return how it went.
+
+    results_path: where the document is written, before the first and after every check; None writes none.
+    public_only: run the checks in public/ alone. deadline: the end of the run in `time.monotonic()`; the assignment's
+    run_seconds from now where None. remarks and missing: the collector's. only: a number, to run the checks below it.
+
+    Raises GraderError where the document cannot be written at the start; any later failure is in the report.
+    """
+    plugin = GradingPlugin(
+        assignment,
+        session,
+        ResultsWriter(results_path),
+        deadline=time.monotonic() + assignment.budgets.run_seconds if deadline is None else deadline,
+        public_only=public_only,
+        remarks=remarks,
+        missing=missing,
+        only=only,
+    )
+    plugin.start()
+    folders = [assignment.public_folder] if public_only else [assignment.public_folder, assignment.hidden_folder]
+    with _without_shell_settings():
+        code = pytest.main(pytest_arguments(assignment, folders), plugins=[plugin])
+    return _report(plugin, pytest.ExitCode(code))
+
+
+def pytest_arguments(assignment: Assignment, folders: Sequence[Path]) -> list[str]:
+    """Arguments that make pytest look at these folders and nothing else: no settings file, no plugins, no cache.
+
+    A conftest.py counts only inside the assignment's own folder. Asserts stay plain: rewritten ones would show
+    expected values, and cost time.
+    """
+    return [
+        *(str(folder) for folder in folders),
+        f"--rootdir={assignment.folder}",
+        f"--confcutdir={assignment.folder}",
+        f"--config-file={os.devnull}",
+        "--import-mode=importlib",
+        "--assert=plain",
+        "--capture=sys",
+        "--runxfail",
+        "--disable-plugin-autoload",
+        *(argument for name in _UNUSED for argument in ("-p", f"no:{name}")),
+    ]
+
+
+def _report(plugin: GradingPlugin, code: pytest.ExitCode) -> RunReport:
+    known = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+    results = plugin.document()
+    fault = None
+    if not results.extra_data.faults and code not in (*known, pytest.ExitCode.INTERRUPTED):
+        fault = Fault("", f"pytest ended with {code!r} before the checks were run")
+    results = plugin.end(fault)
+    if results.extra_data.faults:
+        return RunReport(GRADER_FAILED, results)
+    return RunReport(COMPLETE if results.extra_data.finished else INTERRUPTED, results)
+
+
+@contextmanager
+def _without_shell_settings() -> Iterator[None]:
+    saved = {name: os.environ.pop(name) for name in _SHELL_SETTINGS if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(saved)

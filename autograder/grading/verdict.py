@@ -1,0 +1,212 @@
+"""From what a check raised to what happened in the student's words: an outcome, a cause, and sections to read.
+
+A check's outcome is the student's, unless the check raised something of its own: then the grader is at fault, the
+student is told so, and the details go to the instructor alone.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from autograder.checks.compare import CheckFailed, Explanation
+from autograder.grading.examples import Evidence
+from autograder.grading.listing import CheckInfo
+from autograder.grading.results import GRADER_ERROR, NOT_YOUR_FAULT, Fault, Outcome
+from autograder.grading.sections import Section, clean, collapse_repeats, shorten
+from autograder.sandbox.proxy import GraderError, StudentCrash, StudentError, StudentTimeout
+
+SHOWN_FRAMES = 6
+SHOWN_MESSAGE = 1_500
+SHOWN_PRINTS = 3_000
+SHOWN_TRACEBACK = 6_000
+FLAKY = (
+    "Given the same input again, your code did not give the same answer: the result depends on what was called before."
+    " Look for something that is kept between calls: a global variable, a list as a default argument, an attribute"
+    " that is added to instead of set."
+)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What happened in a check. `fault` is set where the grader failed, and then nothing else is the student's."""
+
+    outcome: Outcome
+    cause: str | None = None
+    sections: tuple[Section, ...] = ()
+    fault: Fault | None = None
+
+
+def judge(error: BaseException | None, info: CheckInfo, evidence: Evidence) -> Verdict:
+    """The verdict on a check that raised `error`, or nothing."""
+    if error is None:
+        return Verdict("passed")
+    if isinstance(error, StudentTimeout):
+        verdict = Verdict("timeout", "timeout", (_timeout(error),))
+    elif isinstance(error, StudentCrash):
+        verdict = Verdict("crash", "crash", (_crash(error),))
+    elif isinstance(error, StudentError):
+        verdict = _student_error(error)
+    elif isinstance(error, CheckFailed):
+        return _with_end(_comparison(error, evidence), info, evidence)
+    elif isinstance(error, (AssertionError, pytest.fail.Exception)):
+        verdict = Verdict("failed", None, (Section("", _message(error) or "What this check asks for does not hold."),))
+    elif isinstance(error, pytest.skip.Exception):
+        return _skipped(error, info)
+    else:
+        return grader_fault(error, info.number)
+    return _with_end(_add(verdict, *_example(evidence)), info, evidence)
+
+
+def grader_fault(error: BaseException, number: str) -> Verdict:
+    """The grader failed in check `number`: not run, no points, and the instructor gets the details."""
+    return Verdict("not_run", GRADER_ERROR, (Section("", NOT_YOUR_FAULT),), describe_fault(error, number))
+
+
+def describe_fault(error: BaseException, number: str = "") -> Fault:
+    """A fault for the instructor, with the traceback where the exception comes from anywhere but a clear message."""
+    text = str(error) if isinstance(error, GraderError) else f"{type(error).__name__}: {error}"
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    return Fault(number, clean(shorten(text, SHOWN_TRACEBACK)), clean(shorten("".join(lines), SHOWN_TRACEBACK)))
+
+
+def hidden_errors(verdict: Verdict, message: str) -> Verdict:
+    """`verdict` for a check with `hide_errors`: where it did not pass, the message in place of everything else."""
+    if verdict.outcome == "passed" or verdict.fault is not None:
+        return verdict
+    return msgspec.structs.replace(verdict, sections=(Section("", message),))
+
+
+def printed_section(printed: str) -> Section | None:
+    """What the student's code printed, or None where that was nothing."""
+    text = collapse_repeats(clean(printed)).strip("\n")
+    return Section("What your code printed", shorten(text, SHOWN_PRINTS), preformatted=True) if text.strip() else None
+
+
+# ---- The student's code raised, hung or ended -----------------------------------------------------------------------
+
+
+def _timeout(error: StudentTimeout) -> Section:
+    return Section(
+        "", f"Your code took too long: {error}.\nLook for a loop that does not end, or for far more work than needed."
+    )
+
+
+def _crash(error: StudentCrash) -> Section:
+    return Section(
+        "",
+        f"Your code ended the whole Python process: {error}."
+        "\nLook for exit() or quit(), for recursion without end, or for far more memory than needed.",
+    )
+
+
+def _student_error(error: StudentError) -> Verdict:
+    message = shorten(error.message, SHOWN_MESSAGE)
+    if error.type_name == "NotImplementedError":
+        place = error.frames[-1] if error.frames else None
+        where = f"`{place.function}` in {place.file}, line {place.line}" if place else "this part"
+        lead = f"This part is not written yet: {where} raises NotImplementedError."
+        remark = message if message not in lead else ""
+        return Verdict("error", "not_implemented", (Section("", f"{lead}\n{remark}".rstrip()),))
+    if error.type_name in ("SyntaxError", "IndentationError", "TabError"):
+        sections = [Section("", f"Python cannot read your file: {_first_line(message)}")]
+        if "\n" in message:
+            sections.append(Section("Where", message, preformatted=True))
+        return Verdict("error", "syntax_error", tuple(sections))
+    lead = f"Your code raised {error.type_name}" + (f": {message}" if message else ".")
+    return Verdict("error", "raises", (Section("", lead), *_frames(error)))
+
+
+def _frames(error: StudentError) -> tuple[Section, ...]:
+    if not error.frames:
+        return ()
+    shown = error.frames[-SHOWN_FRAMES:]
+    lines = [f"{frame.file}, line {frame.line}, in {frame.function}\n    {frame.source.strip()}" for frame in shown]
+    if len(error.frames) > len(shown):
+        lines.insert(0, f"({len(error.frames) - len(shown)} calls before these)")
+    return (Section("Where (the last line is where it happened)", "\n".join(lines), preformatted=True),)
+
+
+# ---- The student's answer is wrong ----------------------------------------------------------------------------------
+
+
+def _comparison(error: CheckFailed, evidence: Evidence) -> Verdict:
+    """In the order in which it helps: what is wrong, what was called, with what, what came, what should have come."""
+    explanation = error.explanation
+    # Many examples are better evidence than one: a cause that the others contradict is not named.
+    cause = evidence.cause if evidence.failures else explanation.cause
+    likely = explanation.sentence if cause is not None and cause == explanation.cause else None
+    parts: list[Section] = [Section("", _lead(explanation, likely))]
+    if explanation.called:
+        parts.append(Section("What was called", explanation.called, preformatted=True))
+    parts.extend(_example(evidence))
+    for heading, body in (
+        ("What came", explanation.got),
+        ("What was expected", explanation.expected),
+        ("The entry that is furthest off", explanation.worst),
+    ):
+        if body:
+            parts.append(Section(heading, body, preformatted=True))
+    if likely:
+        parts.append(Section("Likely cause", likely))
+    return Verdict("failed", cause, tuple(parts))
+
+
+def _lead(explanation: Explanation, likely: str | None) -> str:
+    """One line that says what is wrong, and the likely cause below it: often all that a student needs to read."""
+    first = _first_line(explanation.got)
+    name, equals, _ = first.partition(" =")
+    if equals:
+        first = f"{name} is not right."
+    elif first.endswith(":"):
+        first = first[:-1] + "."
+    elif first[-1:] not in (".", "!", "?"):
+        first += "."
+    first = first[:1].upper() + first[1:] if first[:1].islower() and " " in first.split("(")[0] else first
+    return f"{first}\n{likely}" if likely else first
+
+
+def _example(evidence: Evidence) -> tuple[Section, ...]:
+    if not evidence.failures:
+        return ()
+    arguments = evidence.chosen().arguments
+    body = "\n".join(f"{name} = {text}" if "\n" not in text else f"{name}:\n{text}" for name, text in arguments)
+    return (Section("The simplest input found on which it fails", body, preformatted=True),) if body else ()
+
+
+def _with_end(verdict: Verdict, info: CheckInfo, evidence: Evidence) -> Verdict:
+    """What closes every failure: a note on flaky answers, and where the handout speaks of it."""
+    end = []
+    if evidence.flaky:
+        end.append(Section("Not always the same", FLAKY))
+    if info.item.handout:
+        end.append(Section("In the handout", f"{info.item.handout}: {info.item.title}"))
+    return _add(verdict, *end)
+
+
+def _skipped(error: BaseException, info: CheckInfo) -> Verdict:
+    """A check that skips itself judged nothing: fine for advice and optional parts, a fault where points hang on it."""
+    reason = _message(error) or "no reason given"
+    if info.weight == 0 or info.item.optional:
+        return Verdict("not_run", "skipped", (Section("", f"Not run: {reason}"),))
+    fault = GraderError(f"the check skipped itself ({reason}), so its {info.weight:g} points were not judged")
+    return grader_fault(fault, info.number)
+
+
+def _message(error: BaseException) -> str:
+    return str(getattr(error, "msg", None) or error).strip()
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def _add(verdict: Verdict, *sections: Section) -> Verdict:
+    return msgspec.structs.replace(verdict, sections=(*verdict.sections, *sections))
+
+
+def without_duplicates(sections: Sequence[Section]) -> tuple[Section, ...]:
+    """The sections, each once: a property check may show the same thing for every example."""
+    return tuple(dict.fromkeys(sections))
