@@ -1,0 +1,288 @@
+"""Homework 3, Part I: a multi-layer perceptron for Fashion-MNIST, written from scratch in NumPy.
+
+The network is linear -> ReLU -> linear -> softmax with cross-entropy (handout, section 3.1). It is a dict of layers,
+    model = {"L1": linear_layer, "nonlinear1": relu, "L2": linear_layer, "loss": softmax_cross_entropy}
+and every layer has a `forward` and a `backward` method. The handout's column vectors are rows here: a batch of N
+examples is an array of shape (N, D), so that u = Wx + b of the handout reads U = X W + b.
+
+Read `main` first: it shows how the pieces are used together.
+"""
+
+import argparse
+import copy
+import json
+import time
+
+import numpy as np
+from utils import DataSplit, data_loader_mnist, predict_label, softmax_cross_entropy
+
+try:
+    from tqdm import tqdm
+except ImportError:  # the progress bar is a comfort: training works without it
+
+    def tqdm(iterable, **_settings):
+        return iterable
+
+
+HIDDEN_UNITS = 128
+CLASSES = 10
+
+
+class linear_layer:
+    """A fully connected layer, U = X W + b (handout 3.1.1).
+
+    input_D: int, the number of features D of each example.
+    output_D: int, the number of output units M.
+
+    self.params: dict, "W" float (D, M) and "b" float (1, M).
+    self.gradient: dict, the derivatives of the loss with respect to "W" (D, M) and "b" (1, M), stored by `backward`.
+    """
+
+    def __init__(self, input_D, output_D):
+        self.params = {}
+        self.gradient = {}
+
+        self.params['W'] = np.random.normal(0, 0.1, size=(input_D, output_D))
+        self.params['b'] = np.zeros((1, output_D))   # lecture 7: start biases at 0
+
+        self.gradient['W'] = np.zeros((input_D, output_D))
+        self.gradient['b'] = np.zeros((1, output_D))
+
+    def forward(self, X):
+        """Compute the layer's output for a batch (handout 3.1.1).
+
+        X: float (N, D), one example per row; it must not be changed.
+        Returns U: float (N, M), one output per row.
+        """
+        # (N, D) x (D, M) -> (N, M), b gets added to every row
+        forward_output = np.dot(X, self.params['W']) + self.params['b']
+        return forward_output
+
+    def backward(self, X, grad):
+        """Propagate a gradient back through the layer and store the parameters' gradients (handout 3.1.1).
+
+        X: float (N, D), the input that `forward` was called with.
+        grad: float (N, M), dLoss/dU, the gradient with respect to this layer's output.
+        Stores dLoss/dW (D, M) in self.gradient["W"] and dLoss/db (1, M) in self.gradient["b"].
+        Returns dLoss/dX: float (N, D).
+
+        The loss is already a mean over the batch and so is `grad`: do not divide by N again.
+        """
+        N = X.shape[0]
+        # average over the examples in the batch
+        self.gradient['W'] = np.dot(X.T, grad) / N
+        self.gradient['b'] = np.sum(grad, axis=0, keepdims=True) / N
+        backward_output = np.dot(grad, self.params['W'].T)
+        return backward_output
+
+
+class relu:
+    """The rectified linear unit, h = max(0, u) entry by entry (handout 3.1.2). It has no parameters.
+
+    self.mask: array of the input's shape, kept by `forward`: which entries are positive.
+    """
+
+    def __init__(self):
+        self.mask = None
+
+    def forward(self, X):
+        """Compute max(0, X), entry by entry (handout 3.1.2).
+
+        X: float (N, M).
+        Returns float (N, M).
+        """
+        self.mask = (X > 0)
+        return X * self.mask
+
+    def backward(self, X, grad):
+        """Propagate a gradient back through the ReLU (handout 3.1.2).
+
+        X: float (N, M), the input that `forward` was called with.
+        grad: float (N, M), the gradient with respect to the output of the ReLU.
+        Returns float (N, M), the gradient with respect to X.
+        """
+        # slope of relu is 1, so the gradient just passes through
+        backward_output = grad
+        return backward_output
+
+
+def miniBatchGradientDescent(model, _learning_rate):
+    """Take one step of stochastic gradient descent, w <- w - eta * dF/dw, in every layer (handout 3.1.3).
+
+    model: dict, the layers by name; some, such as the ReLU and the loss, have no `params`.
+    _learning_rate: float, the step size eta.
+    Returns the model with updated `params`; the gradients stand in each layer's `gradient`.
+    """
+    for name, module in model.items():
+        if hasattr(module, 'params'):
+            for key in module.params:
+                g = module.gradient[key]
+                module.params[key] = module.params[key] - _learning_rate * g
+    return model
+
+
+def forward_pass(model, x, y):
+    """Compute the network's outputs and its loss for a batch (given).
+
+    x: float (N, D) inputs; y: float (N, 1) labels.
+    Returns a1 (N, M) the first layer's output, h1 (N, M) the ReLU's output, a2 (N, K) the scores, and the loss.
+    """
+    a1 = model["L1"].forward(x)
+    h1 = model["nonlinear1"].forward(a1)
+    a2 = model["L2"].forward(h1)
+    loss = model["loss"].forward(a2, y)
+    return a1, h1, a2, loss
+
+
+def backward_pass(model, x, a1, h1, a2, y):
+    """Run back-propagation through the whole network (handout 3.1.4).
+
+    model: dict, the layers by name (see the top of this file).
+    x: float (N, D), y: float (N, 1), and a1, h1, a2 as `forward_pass` returned them for this batch.
+    Returns None: afterwards the gradients stand in model["L1"].gradient and model["L2"].gradient.
+    """
+    grad_a2 = model['loss'].backward(a2, y)
+    grad_h1 = model['L2'].backward(h1, grad_a2)
+    grad_a1 = model['nonlinear1'].backward(a1, grad_h1)
+    grad_x = model['L1'].backward(x, grad_a1)
+
+
+def gradient_checker(DataSet, model):
+    """Compare back-propagation with a numerical approximation of the gradient (handout 3.1.5).
+
+    DataSet: DataSplit, from which a small batch is taken with DataSet.get_example(indices).
+    model: dict, the layers by name; every parameter must be left exactly as it was found.
+    Prints, for the entry [0, 0] of W and b in the layers L1 and L2, the derivative from back-propagation and its
+    approximation (F(w + epsilon) - F(w - epsilon)) / (2 epsilon) with an epsilon of 1e-3. Returns None.
+    """
+    epsilon = 1e-3
+    x, y = DataSet.get_example(np.arange(5))
+
+    a1, h1, a2, loss = forward_pass(model, x, y)
+    backward_pass(model, x, a1, h1, a2, y)
+
+    for layer in ['L1', 'L2']:
+        for key in ['W', 'b']:
+            w = model[layer].params[key][0, 0]
+            model[layer].params[key][0, 0] = w + epsilon
+            loss_plus = forward_pass(model, x, y)[-1]
+            model[layer].params[key][0, 0] = w   # put it back
+
+            approx = (loss_plus - loss) / epsilon
+            print_gradients(layer, key, model[layer].gradient[key][0, 0], approx)
+
+
+def print_gradients(layer_name, parameter_name, backpropagated, approximation):
+    """Print one line of the gradient check (given)."""
+    print(f"{layer_name} {parameter_name}: back-propagation {backpropagated:.10f}, approximation {approximation:.10f}")
+
+
+def magnitude_checker(DataSet, model):
+    """Print the size of the first layer's gradient on a small and on a large batch (given; handout 3.1.5).
+
+    Both estimate the same true gradient, so the two numbers should be of the same magnitude.
+    DataSet: DataSplit; model: dict, the layers by name. Parameters are not changed. Returns None.
+    """
+    for batch_size in (50, 5000):
+        x, y = DataSet.get_example(np.arange(min(batch_size, DataSet.N)))
+        a1, h1, a2, _ = forward_pass(model, x, y)
+        backward_pass(model, x, a1, h1, a2, y)
+        magnitude = np.sum(np.abs(model["L1"].gradient["W"]))
+        print(f"l1-norm of the gradient of L1.W with a batch of {len(x)}: {magnitude:.6f}")
+
+
+def build_model(input_D):
+    """Return the untrained network for inputs of input_D features (given)."""
+    return {
+        "L1": linear_layer(input_D, HIDDEN_UNITS),
+        "nonlinear1": relu(),
+        "L2": linear_layer(HIDDEN_UNITS, CLASSES),
+        "loss": softmax_cross_entropy(),
+    }
+
+
+def train_one_epoch(model, DataSet, minibatch_size, learning_rate):
+    """Visit every example once, in random order, taking one gradient step per mini-batch (given)."""
+    order = np.random.permutation(DataSet.N)
+    for start in tqdm(range(0, DataSet.N, minibatch_size), leave=False):
+        x, y = DataSet.get_example(order[start : start + minibatch_size])
+        a1, h1, a2, _ = forward_pass(model, x, y)
+        backward_pass(model, x, a1, h1, a2, y)
+        model = miniBatchGradientDescent(model, learning_rate)
+    return model
+
+
+def accuracy(model, DataSet):
+    """Return the share of examples whose predicted label is the true one, a float in [0, 1] (given)."""
+    _, _, a2, _ = forward_pass(model, DataSet.X, DataSet.Y)
+    return float(np.mean(predict_label(a2) == DataSet.Y))
+
+
+def train_with_early_stopping(model, train_set, val_set, main_params):
+    """Train until the validation accuracy has not improved for `early_stopping_patience` epochs (given).
+
+    Returns the best model by validation accuracy and the lists of training and validation accuracies per epoch.
+    """
+    best_model, best_epoch, best_accuracy = copy.deepcopy(model), 0, -1.0
+    train_accuracies, val_accuracies = [], []
+    for epoch in range(1, int(main_params["num_epoch"]) + 1):
+        model = train_one_epoch(
+            model, train_set, int(main_params["minibatch_size"]), float(main_params["learning_rate"])
+        )
+        train_accuracies.append(accuracy(model, train_set))
+        val_accuracies.append(accuracy(model, val_set))
+        print(f"epoch {epoch}: training accuracy {train_accuracies[-1]:.4f}, validation {val_accuracies[-1]:.4f}")
+        if val_accuracies[-1] > best_accuracy:
+            best_model, best_epoch, best_accuracy = copy.deepcopy(model), epoch, val_accuracies[-1]
+        elif epoch - best_epoch >= int(main_params["early_stopping_patience"]):
+            print(f"stopped early: no better validation accuracy than in epoch {best_epoch}")
+            break
+    print(f"best model: epoch {best_epoch}, validation accuracy {best_accuracy:.4f}")
+    return best_model, train_accuracies, val_accuracies
+
+
+def main(main_params):
+    """Train the network, test it, and write the results to MLP_lr<learning rate>_b<batch size>.json (given).
+
+    main_params: dict with the keys random_seed, data_dir, learning_rate, num_epoch, minibatch_size,
+        early_stopping_patience, check_gradient, check_magnitude (see `parse_arguments`).
+    The file holds "train" and "val" (lists: the accuracy after each epoch), "test" (the best model's accuracy on the
+    test set) and "time" (seconds spent on training).
+    """
+    np.random.seed(int(main_params["random_seed"]))
+    X_train, Y_train, X_val, Y_val, X_test, Y_test = data_loader_mnist(main_params["data_dir"])
+    train_set, val_set, test_set = DataSplit(X_train, Y_train), DataSplit(X_val, Y_val), DataSplit(X_test, Y_test)
+    model = build_model(train_set.d)
+
+    if main_params["check_magnitude"]:
+        magnitude_checker(train_set, model)
+    if main_params["check_gradient"]:
+        gradient_checker(train_set, model)
+
+    start = time.perf_counter()
+    model, train_accuracies, val_accuracies = train_with_early_stopping(model, train_set, val_set, main_params)
+    seconds = time.perf_counter() - start
+    test_accuracy = accuracy(model, test_set)
+    print(f"test accuracy {test_accuracy:.4f}, training took {seconds:.1f} seconds")
+
+    result = {"train": train_accuracies, "val": val_accuracies, "test": test_accuracy, "time": seconds}
+    with open(f"MLP_lr{main_params['learning_rate']}_b{main_params['minibatch_size']}.json", "w") as file:
+        json.dump(result, file)
+
+
+def parse_arguments():
+    """Read the settings of a run from the command line, as a dict (given)."""
+    parser = argparse.ArgumentParser(description="Train a two-layer perceptron on Fashion-MNIST.")
+    parser.add_argument("--random_seed", type=int, default=42)
+    parser.add_argument("--data_dir", default="data/fashion_mnist", help="the folder of the four files")
+    parser.add_argument("--learning_rate", type=float, default=0.01)
+    parser.add_argument("--num_epoch", type=int, default=30)
+    parser.add_argument("--minibatch_size", type=int, default=5)
+    parser.add_argument("--early_stopping_patience", type=int, default=3, help="epochs without improvement")
+    parser.add_argument("--check_gradient", action="store_true", help="compare gradients before training")
+    parser.add_argument("--check_magnitude", action="store_true", help="compare gradient sizes before training")
+    return vars(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main(parse_arguments())
