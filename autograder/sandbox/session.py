@@ -48,6 +48,8 @@ from autograder.sandbox.worker import CONTROL_BYTES
 
 START_SECONDS = 60.0
 """Wall time for the trusted part of a worker's start: interpreter, preloads, confinement."""
+FORKS = sys.platform == "linux"
+"""Whether a worker can be forked per check: elsewhere forking is missing, or unsafe with the system libraries."""
 FORK_SECONDS = 10.0
 STATUS_SECONDS = 2.0
 MAX_STARTS = 8
@@ -62,7 +64,8 @@ PASSED_ON = ("OPENBLAS_CORETYPE", "SYSTEMROOT", "LD_LIBRARY_PATH")
 
 _Confined = tuple[Literal["confined"], dict[str, str]]
 _Described = tuple[str, str, list[tuple[str, int, str, str]]]
-_Loaded = tuple[Literal["loaded"], list[tuple[str, str, str]], _Described | None]
+_Remark = tuple[Literal["info", "warning", "error"], str, str]
+_Loaded = tuple[Literal["loaded"], list[_Remark], _Described | None]
 
 
 class ConfinementError(GraderError):
@@ -84,7 +87,7 @@ class Setting(msgspec.Struct, frozen=True):
     preloads: Sequence[str] = ("numpy",)
     policy: Policy = Policy()
     confine: str = "auto"
-    forks: bool = sys.platform == "linux"
+    forks: bool = FORKS
 
 
 class Session:
@@ -132,14 +135,15 @@ class Session:
             self._insist_on_confinement()
             self._problem = None
             try:
-                self.remarks, error = worker.await_loading()
+                remarks, error = worker.await_loading()
             except SubmissionProblem as problem:  # hung or died: once more, without the statements that compute
                 self._problem = problem
                 worker.kill()
                 self._worker = None
                 continue
+            self.remarks = [(severity, self._clean(file), self._clean(text)) for severity, file, text in remarks]
             if error is not None:
-                self._problem = error
+                self._problem = StudentError(error.type_name, self._clean(error.message), error.frames)
             return
         self._starts = MAX_STARTS
 
@@ -287,6 +291,9 @@ class Session:
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
+
+    def _clean(self, text: str) -> str:
+        return self._clean_pattern().sub("", text)
 
     def _clean_pattern(self) -> re.Pattern[str]:
         """Finds what differs between two runs of the same submission: this run's folders, and addresses."""

@@ -1,0 +1,69 @@
+"""`autograder grade PATH`: grade one submission, show the report, write results.json and a page."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from autograder.assignment import Assignment
+from autograder.commands import options
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command's arguments."""
+    parser = subparsers.add_parser("grade", help="grade a submission with every check")
+    options.add_submission(parser)
+    options.add_worker(parser)
+    parser.add_argument("--results", metavar="FILE", type=Path, help="write Gradescope's results.json here")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write the results as one page")
+    parser.add_argument("--public", action="store_true", help="run only the checks that students have")
+    parser.add_argument("--verbose", action="store_true", help="explain every failed check, not only the first")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Grade; 0 once grading completed, 3 when the grader failed."""
+    return grade(
+        options.chosen_assignment(arguments),
+        arguments,
+        results=arguments.results,
+        html=arguments.html,
+        public_only=arguments.public,
+    )
+
+
+def grade(
+    assignment: Assignment,
+    arguments: argparse.Namespace,
+    *,
+    results: Path | None,
+    html: Path | None,
+    public_only: bool,
+) -> int:
+    """Grade the submission that `arguments` names and show what came of it; the exit code."""
+    from autograder.grading import report
+    from autograder.grading.run import run_checks
+    from autograder.workspace import open_workspace
+
+    started = time.monotonic()
+    with open_workspace(
+        arguments.path, assignment, confine=arguments.confine, forks=options.forks(arguments)
+    ) as opened:
+        outcome = run_checks(
+            assignment,
+            opened.session,
+            results_path=results,
+            public_only=public_only,
+            deadline=started + assignment.budgets.run_seconds,
+            remarks=opened.collected.remarks,
+            missing=opened.collected.missing,
+            only=arguments.only,
+        )
+    report.show(outcome.results, verbose=arguments.verbose)
+    for fault in outcome.faults:
+        print(f"autograder: {fault.number or 'the run'}: {fault.text}\n{fault.traceback}", file=sys.stderr)
+    if html is not None:
+        html.write_text(report.page(outcome.results), encoding="utf-8")
+    return outcome.exit_code
