@@ -1,0 +1,189 @@
+"""Every submission in `submissions/` is graded end to end, and its manifest says what has to come out.
+
+Right ones get full points; a bug costs points on its own item and on no other. The gradings run beside each other, in
+as many processes as there are cores, as soon as the first test here asks for one: only those of the selected tests.
+"""
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import pytest
+
+from autograder.assignment import Assignment, load_assignment
+from autograder.checks.diagnose import CAUSES
+from autograder.grading.results import Results, read_results, total
+
+ROOT = Path(__file__).resolve().parents[2]
+SUBMISSIONS = Path(__file__).resolve().parent / "submissions"
+GRADE = "import sys; from autograder.cli import main; sys.exit(main())"
+
+
+class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One entry of a manifest; see submissions/README.md."""
+
+    name: str
+    kind: Literal["correct", "buggy"]
+    note: str
+    item: str | None = None
+    cause: str | None = None
+    also: tuple[str, ...] = ()
+    lost: float | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A homework's manifest.toml."""
+
+    submission: tuple[Submission, ...]
+    depends_on_all: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A submission and what it needs to be graded and judged."""
+
+    homework: str
+    submission: Submission
+    depends_on_all: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        return SUBMISSIONS / self.homework / self.submission.kind / self.submission.name
+
+    @property
+    def may_lose(self) -> set[str]:
+        """The items that the bug may cost points, by the manifest."""
+        return {self.submission.item or "", *self.submission.also, *self.depends_on_all}
+
+
+@dataclass(frozen=True)
+class Grading:
+    """How one grading ended."""
+
+    exit_code: int
+    said: str
+    results: Results
+
+    def lost(self) -> dict[str, float]:
+        """The points lost, by item, of those items that lost any."""
+        losses = {}
+        for item in self.results.extra_data.items:
+            checks = [check for check in self.results.tests if check.extra_data.item == item.id]
+            missing = total(check.max_score - check.score for check in checks)
+            if not math.isclose(missing, 0.0, abs_tol=1e-6):
+                losses[item.id] = missing
+        return losses
+
+    def explanation(self) -> str:
+        """What a failed test shows: the checks that gave less than full points, with what they told the student."""
+        short = [check for check in self.results.tests if check.score < check.max_score]
+        lines = [
+            f"{check.number} {check.extra_data.outcome} {check.extra_data.cause}: {check.output}" for check in short
+        ]
+        return "\n".join([*lines, self.said])
+
+
+def manifest_of(folder: Path) -> Manifest:
+    return msgspec.toml.decode((folder / "manifest.toml").read_bytes(), type=Manifest)
+
+
+HOMEWORKS = sorted(path.parent.name for path in SUBMISSIONS.glob("*/manifest.toml"))
+CASES = [
+    Case(homework, submission, manifest.depends_on_all)
+    for homework in HOMEWORKS
+    for manifest in [manifest_of(SUBMISSIONS / homework)]
+    for submission in manifest.submission
+]
+
+
+def of_kind(kind: str) -> list:
+    """The cases of one kind, as parameters named after homework and folder."""
+    chosen = [case for case in CASES if case.submission.kind == kind]
+    return [pytest.param(case, id=f"{case.homework}-{case.submission.name}") for case in chosen]
+
+
+def grade(case: Case, results: Path) -> Grading:
+    """Grade with the command, as an instructor would, in a process of its own."""
+    command = [sys.executable, "-c", GRADE, "grade", str(case.folder), "--assignment", case.homework]
+    done = subprocess.run(
+        [*command, "--results", str(results)], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+    )
+    if not results.is_file():
+        pytest.fail(f"no document was written; exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return Grading(done.returncode, done.stderr, read_results(results))
+
+
+@pytest.fixture(scope="module")
+def gradings(request, tmp_path_factory) -> Iterator[dict[Case, Future]]:
+    """The gradings of all selected cases, under way."""
+    folder = tmp_path_factory.mktemp("results")
+    callspecs = [getattr(item, "callspec", None) for item in request.session.items if item.path == request.path]
+    cases = [callspec.params["case"] for callspec in callspecs if callspec and "case" in callspec.params]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {
+            case: pool.submit(grade, case, folder / f"{case.homework}-{case.submission.name}.json") for case in cases
+        }
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def assignments() -> dict[str, Assignment]:
+    return {homework: load_assignment(ROOT / "tests" / homework) for homework in HOMEWORKS}
+
+
+@pytest.mark.parametrize("case", of_kind("correct"))
+def test_a_correct_submission_gets_full_points(case, gradings, assignments):
+    grading = gradings[case].result()
+    assert grading.exit_code == 0, grading.explanation()
+    assert grading.lost() == {}, grading.explanation()
+    assert grading.results.score == assignments[case.homework].points
+    assert [remark for remark in grading.results.extra_data.remarks if remark.severity == "error"] == []
+
+
+@pytest.mark.parametrize("case", of_kind("buggy"))
+def test_a_bug_costs_points_on_its_own_item_only(case, gradings):
+    grading = gradings[case].result()
+    lost = grading.lost()
+    assert grading.exit_code == 0, grading.explanation()
+    assert grading.results.extra_data.finished
+    assert case.submission.item in lost, f"{case.submission.note} It lost nothing there, only {lost}."
+    assert set(lost) <= case.may_lose, grading.explanation()
+    if case.submission.lost is not None:
+        assert lost == {case.submission.item: pytest.approx(case.submission.lost)}, grading.explanation()
+
+
+@pytest.mark.parametrize("homework", HOMEWORKS)
+def test_the_manifest_lists_exactly_the_folders(homework):
+    listed = [f"{case.submission.kind}/{case.submission.name}" for case in CASES if case.homework == homework]
+    folders = [
+        f"{kind}/{path.name}" for kind in ("correct", "buggy") for path in (SUBMISSIONS / homework / kind).iterdir()
+    ]
+    assert sorted(listed) == sorted(folders)
+
+
+@pytest.mark.parametrize("homework", HOMEWORKS)
+def test_the_manifest_names_known_items_and_causes(homework, assignments):
+    manifest = manifest_of(SUBMISSIONS / homework)
+    items = {item.id for item in assignments[homework].items}
+    assert set(manifest.depends_on_all) <= items
+    for submission in manifest.submission:
+        if submission.kind == "correct":
+            assert (submission.item, submission.cause, submission.also, submission.lost) == (None, None, (), None)
+        else:
+            assert {submission.item, *submission.also} <= items, submission.name
+            assert submission.cause is None or submission.cause in CAUSES, submission.name
+
+
+@pytest.mark.parametrize("homework", HOMEWORKS)
+def test_every_item_has_bugs_and_there_are_enough_submissions(homework, assignments):
+    submissions = manifest_of(SUBMISSIONS / homework).submission
+    assert {item.id for item in assignments[homework].items} == {s.item for s in submissions} - {None}
+    assert sum(s.kind == "correct" for s in submissions) >= 10
+    assert sum(s.kind == "buggy" for s in submissions) >= 20
