@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from autograder.inventory import Limits, closeness, name_list, open_submission
+from autograder.inventory import Limits, any_of, closeness, name_list, open_submission
 
 FILE_NAME = "assignment.toml"
 ROOT_VARIABLE = "AUTOGRADER_ROOT"
@@ -147,8 +147,10 @@ def load_assignment(folder: Path) -> Assignment:
         assignment = msgspec.convert(document, Assignment)
     except msgspec.ValidationError as error:
         raise _type_error(file, error) from error
-    assignment = msgspec.structs.replace(assignment, folder=folder, root=folder.parents[1])
-    for key, problem, remedy in _problems(assignment):
+    assignment = msgspec.structs.replace(assignment, folder=folder, root=folder.parent.parent)
+    first = next(_problems(assignment), None)
+    if first is not None:
+        key, problem, remedy = first
         raise AssignmentError(file, key, remedy, problem)
     return assignment
 
@@ -286,7 +288,7 @@ def _item_problems(assignment: Assignment) -> Iterator[_Problem]:
             yield (
                 f"{key}.points",
                 f"Item {item.id} has {item.points:g} points.",
-                "Points are above 0; advice has no item.",
+                "Write a number above 0.",
             )
     for identifier, count in Counter(item.id for item in assignment.items).items():
         if count > 1:
@@ -340,8 +342,9 @@ def _known_extras() -> list[str] | None:
     """The extras of this package: from its checkout, else as installed; None where neither is at hand."""
     project = _CHECKOUT / "pyproject.toml"
     if project.is_file():
-        document = msgspec.toml.decode(project.read_bytes())
-        return list(document["project"]["optional-dependencies"])
+        document = msgspec.toml.decode(project.read_bytes())["project"]
+        if document["name"] == _DISTRIBUTION:
+            return list(document["optional-dependencies"])
     try:
         return metadata.metadata(_DISTRIBUTION).get_all("Provides-Extra") or []
     except metadata.PackageNotFoundError:
@@ -426,11 +429,9 @@ def _submitted_names(path: Path, assignments: list[Assignment]) -> set[str]:
     """Which of the assignments' file names a submission holds, harmless differences aside."""
     known = {name for assignment in assignments for name in _all_files(assignment)}
 
-    def keep(name: str) -> bool:
-        return any(closeness(name, wanted) is not None for wanted in known)
-
-    with open_submission(path, keep, Limits()) as inventory:
-        return {wanted for entry in inventory.entries for wanted in known if closeness(entry.name, wanted) is not None}
+    with open_submission(path, any_of(known), Limits()) as inventory:
+        names = {entry.name for entry in inventory.entries}
+    return {wanted for wanted in known if any(closeness(name, wanted) is not None for name in names)}
 
 
 def _all_files(assignment: Assignment) -> tuple[str, ...]:

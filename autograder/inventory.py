@@ -15,7 +15,7 @@ import tempfile
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +26,7 @@ from typing import IO, Literal, NamedTuple
 import msgspec
 
 _BLOCK = 1 << 16
+_IN_MEMORY = 4 << 20
 _LONGEST_NAME = 255  # what file systems allow; a longer name exists only inside a crafted zip
 _SHOWN_NAMES = 3
 _SHOWN_LENGTH = 200
@@ -130,6 +131,8 @@ class Entry:
                         raise Unreadable("unpacks to far more than it takes in the zip, as a zip bomb does")
                     yield block
         except _READ_ERRORS as error:
+            if self.archives:
+                raise Unreadable(f"is damaged inside its zip ({_explain(error)}); zip your files again") from error
             raise Unreadable(f"cannot be read ({_explain(error)})") from error
 
     def read(self, most: int, limits: Limits) -> bytes:
@@ -176,6 +179,16 @@ def closeness(name: str, wanted: str) -> int | None:
     if name.casefold() == wanted.casefold():
         return 1
     return 2 if _without_copy_mark(name) == _without_copy_mark(wanted) else None
+
+
+def any_of(names: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a file's name is close to one of several: `closeness` for many files at once."""
+    wanted = {_without_copy_mark(name) for name in names}
+
+    def is_close(name: str) -> bool:
+        return len(name) <= _LONGEST_NAME and _without_copy_mark(name) in wanted
+
+    return is_close
 
 
 def _without_copy_mark(name: str) -> str:
@@ -240,8 +253,8 @@ _LEFT_OUT = MappingProxyType(
         "deep": _Kind("warning", "{names}: lies in too many folders or zips inside one another and was not looked at."),
         "many": _Kind(
             "warning",
-            "Your submission holds more files than the grader looks at ({limit}); {names} and what follows were skipped. "
-            "Submit only the files that the assignment names.",
+            "Your submission holds more files than the grader looks at ({limit}); {names} and what follows were "
+            "skipped. Submit only the files that the assignment names.",
         ),
         "archives": _Kind("warning", "{names}: not opened, because your submission holds more than {archives} zips."),
     }
@@ -421,7 +434,9 @@ class _Walk:
                 return self._resources.enter_context(entry.opener())
             except OSError as error:
                 raise Unreadable(f"cannot be read ({_explain(error)})") from error
-        copy = self._resources.enter_context(tempfile.SpooledTemporaryFile(max_size=4 << 20))
+        # The stack closes it, once the last entry of the zip was read.
+        copy: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+        self._resources.enter_context(copy)
         for block in entry.chunks(self._limits.unpacked_bytes - self._unpacked, self._limits):
             copy.write(block)
         self._unpacked += copy.tell()
