@@ -296,6 +296,7 @@ def run_forking(control: socket.socket, orders: Orders) -> None:
             return
         operation, *arguments = msgspec.msgpack.decode(message)
         if operation == "check":
+            reap_children()
             if os.fork() == 0:
                 control.close()
                 serve_forked(orders, *descriptors)
@@ -303,6 +304,13 @@ def run_forking(control: socket.socket, orders: Orders) -> None:
                 os.close(descriptor)
         elif operation == "status":
             control.send(encode(["status", exit_status(arguments[0])]))
+
+
+def reap_children() -> None:
+    """Forget the children of earlier checks: ended ones count against the limit on processes until they are waited for."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def exit_status(process: int) -> int | None:

@@ -224,6 +224,12 @@ class TestProxy:
                 assert check.probes.files() == ["left.txt"]
                 assert check.probes.read_file("left.txt") == b"x"
 
+    def test_more_checks_than_the_process_limit_can_follow_each_other(self, open_session, forks):
+        session = open_session("def fine(): return 1", forks=forks, policy=Policy(processes=4))
+        for _ in range(8):
+            with session.check(10) as check:
+                assert check.submission.fine() == 1
+
     def test_a_hang_a_silence_and_an_exit_end_the_call_and_the_next_check_works(self, open_session, forks):
         text = """
             import os, sys, time
