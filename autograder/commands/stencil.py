@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from autograder.assignment import find_root, list_assignments, load_assignment
+from autograder.assignment import find_root, list_assignments
+from autograder.commands.options import named_assignment
 from autograder.stencil import make_stencil, stencil_differences, write_stencil
 
 
@@ -23,11 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Generate or check the stencils; return 0, or 2 when a checked stencil is out of step."""
-    root = find_root()
-    if arguments.ids:
-        assignments = [load_assignment(root / "tests" / name) for name in arguments.ids]
-    else:
-        assignments = list_assignments(root)
+    assignments = [named_assignment(name) for name in arguments.ids] or list_assignments(find_root())
     out_of_step = False
     for assignment in assignments:
         stencil = make_stencil(assignment)
