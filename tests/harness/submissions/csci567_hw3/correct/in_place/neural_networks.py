@@ -171,9 +171,7 @@ def gradient_checker(DataSet, model):
 
 def print_gradients(layer_name, parameter_name, backpropagated, approximation):
     """Print one line of the gradient check (given)."""
-    print(f"gradient of {layer_name}.{parameter_name}[0, 0]")
-    print(f"    by back-propagation: {backpropagated:.10f}")
-    print(f"    by approximation:    {approximation:.10f}")
+    print(f"{layer_name} {parameter_name}: back-propagation {backpropagated:.10f}, approximation {approximation:.10f}")
 
 
 def magnitude_checker(DataSet, model):

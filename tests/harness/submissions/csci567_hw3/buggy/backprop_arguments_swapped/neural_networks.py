@@ -1,0 +1,176 @@
+import argparse
+import copy
+import json
+import time
+
+import numpy as np
+from utils import softmax_cross_entropy, data_loader_mnist, predict_label, DataSplit
+
+try:
+    from tqdm import tqdm
+except ImportError:
+    def tqdm(iterable, **_settings):
+        return iterable
+
+HIDDEN_UNITS = 128
+CLASSES = 10
+
+class linear_layer:
+    def __init__(self, input_D, output_D):
+        sizes = {"W": (input_D, output_D), "b": (1, output_D)}
+        self.params = {k: np.random.normal(0., .1, s) for k, s in sizes.items()}
+        self.gradient = {k: np.zeros(s) for k, s in sizes.items()}
+
+    def forward(self, X):
+        return X.dot(self.params["W"]) + self.params["b"]
+
+    def backward(self, X, grad):
+        self.gradient["W"] = X.T.dot(grad)
+        self.gradient["b"] = np.ones((1, X.shape[0])).dot(grad)
+        return grad.dot(self.params["W"].T)
+
+
+class relu:
+    def __init__(self):
+        self.mask = None
+
+    def forward(self, X):
+        self.mask = X > 0
+        return X * self.mask
+
+    def backward(self, X, grad):
+        return grad * (X > 0)
+
+
+def miniBatchGradientDescent(model, _learning_rate):
+    for m in model.values():
+        for k in getattr(m, "params", {}):
+            m.params[k] -= _learning_rate * m.gradient[k]
+    return model
+
+
+def forward_pass(model, x, y):
+    a1 = model["L1"].forward(x)
+    h1 = model["nonlinear1"].forward(a1)
+    a2 = model["L2"].forward(h1)
+    loss = model["loss"].forward(a2, y)
+    return a1, h1, a2, loss
+
+
+def backward_pass(model, x, a1, h1, a2, y):
+    g = model["loss"].backward(a2, y)
+    for name, inp in (("L2", h1), ("nonlinear1", a1), ("L1", x)):
+        g = model[name].backward(g, inp)
+
+
+def gradient_checker(DataSet, model):
+    eps = 1e-3
+    x, y = DataSet.get_example(np.random.choice(DataSet.N, min(DataSet.N, 8), replace=False))
+    a1, h1, a2, _ = forward_pass(model, x, y)
+    backward_pass(model, x, a1, h1, a2, y)
+    for l in ("L1", "L2"):
+        for k in ("W", "b"):
+            p, f = model[l].params[k], []
+            old = p.flat[0]
+            for e in (eps, -eps):
+                p.flat[0] = old + e
+                f.append(forward_pass(model, x, y)[-1])
+            p.flat[0] = old
+            print(f"{l}.{k}: backprop {model[l].gradient[k].flat[0]:.6f}, numerical {(f[0] - f[1]) / (2 * eps):.6f}")
+
+
+def print_gradients(layer_name, parameter_name, backpropagated, approximation):
+    print(f"gradient of {layer_name}.{parameter_name}[0, 0]")
+    print(f"    by back-propagation: {backpropagated:.10f}")
+    print(f"    by approximation:    {approximation:.10f}")
+
+
+def magnitude_checker(DataSet, model):
+    for batch_size in (50, 5000):
+        x, y = DataSet.get_example(np.arange(min(batch_size, DataSet.N)))
+        a1, h1, a2, _ = forward_pass(model, x, y)
+        backward_pass(model, x, a1, h1, a2, y)
+        magnitude = np.sum(np.abs(model["L1"].gradient["W"]))
+        print(f"l1-norm of the gradient of L1.W with a batch of {len(x)}: {magnitude:.6f}")
+
+
+def build_model(input_D):
+    return {
+        "L1": linear_layer(input_D, HIDDEN_UNITS),
+        "nonlinear1": relu(),
+        "L2": linear_layer(HIDDEN_UNITS, CLASSES),
+        "loss": softmax_cross_entropy(),
+    }
+
+
+def train_one_epoch(model, DataSet, minibatch_size, learning_rate):
+    order = np.random.permutation(DataSet.N)
+    for start in tqdm(range(0, DataSet.N, minibatch_size), leave=False):
+        x, y = DataSet.get_example(order[start : start + minibatch_size])
+        a1, h1, a2, _ = forward_pass(model, x, y)
+        backward_pass(model, x, a1, h1, a2, y)
+        model = miniBatchGradientDescent(model, learning_rate)
+    return model
+
+
+def accuracy(model, DataSet):
+    _, _, a2, _ = forward_pass(model, DataSet.X, DataSet.Y)
+    return float(np.mean(predict_label(a2) == DataSet.Y))
+
+
+def train_with_early_stopping(model, train_set, val_set, main_params):
+    best_model, best_epoch, best_accuracy = copy.deepcopy(model), 0, -1.0
+    train_accuracies, val_accuracies = [], []
+    for epoch in range(1, int(main_params["num_epoch"]) + 1):
+        model = train_one_epoch(
+            model, train_set, int(main_params["minibatch_size"]), float(main_params["learning_rate"])
+        )
+        train_accuracies.append(accuracy(model, train_set))
+        val_accuracies.append(accuracy(model, val_set))
+        print(f"epoch {epoch}: training accuracy {train_accuracies[-1]:.4f}, validation {val_accuracies[-1]:.4f}")
+        if val_accuracies[-1] > best_accuracy:
+            best_model, best_epoch, best_accuracy = copy.deepcopy(model), epoch, val_accuracies[-1]
+        elif epoch - best_epoch >= int(main_params["early_stopping_patience"]):
+            print(f"stopped early: no better validation accuracy than in epoch {best_epoch}")
+            break
+    print(f"best model: epoch {best_epoch}, validation accuracy {best_accuracy:.4f}")
+    return best_model, train_accuracies, val_accuracies
+
+
+def main(main_params):
+    np.random.seed(int(main_params["random_seed"]))
+    X_train, Y_train, X_val, Y_val, X_test, Y_test = data_loader_mnist(main_params["data_dir"])
+    train_set, val_set, test_set = DataSplit(X_train, Y_train), DataSplit(X_val, Y_val), DataSplit(X_test, Y_test)
+    model = build_model(train_set.d)
+
+    if main_params["check_magnitude"]:
+        magnitude_checker(train_set, model)
+    if main_params["check_gradient"]:
+        gradient_checker(train_set, model)
+
+    start = time.perf_counter()
+    model, train_accuracies, val_accuracies = train_with_early_stopping(model, train_set, val_set, main_params)
+    seconds = time.perf_counter() - start
+    test_accuracy = accuracy(model, test_set)
+    print(f"test accuracy {test_accuracy:.4f}, training took {seconds:.1f} seconds")
+
+    result = {"train": train_accuracies, "val": val_accuracies, "test": test_accuracy, "time": seconds}
+    with open(f"MLP_lr{main_params['learning_rate']}_b{main_params['minibatch_size']}.json", "w") as file:
+        json.dump(result, file)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description="Train a two-layer perceptron on Fashion-MNIST.")
+    parser.add_argument("--random_seed", type=int, default=42)
+    parser.add_argument("--data_dir", default="data", help="the folder with the four *-ubyte.gz files")
+    parser.add_argument("--learning_rate", type=float, default=0.01)
+    parser.add_argument("--num_epoch", type=int, default=30)
+    parser.add_argument("--minibatch_size", type=int, default=5)
+    parser.add_argument("--early_stopping_patience", type=int, default=3, help="epochs without improvement")
+    parser.add_argument("--check_gradient", action="store_true", help="compare gradients before training")
+    parser.add_argument("--check_magnitude", action="store_true", help="compare gradient sizes before training")
+    return vars(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main(parse_arguments())
