@@ -35,7 +35,7 @@ _END = re.compile(r"\s*# END SOLUTION\s*")
 _HINT = re.compile(r"\s*# \|(?: (?P<text>.*?))?\s*")
 _NEUTRAL = re.compile(r"\s*# >(?: (?P<text>.*?))?\s*")
 # What was meant to be a marker: an unusual spelling, or a marker behind code on the same line.
-_ALMOST_MARKER = re.compile(r"#\W*(BEGIN|END)\b|#.*\b(begin|end)\W*solution|#.*\bsolution\W*(begin|end)", re.IGNORECASE)
+_ALMOST_MARKER = re.compile(r"#\W*(BEGIN|END)\b|(?i:#.*\b(begin|end)\W*sol|#.*\bsolution\W*(begin|end)\b)")
 
 
 class StencilError(UsageError):

@@ -136,6 +136,7 @@ def function(*lines: str) -> str:
         (["#BEGIN SOLUTION", "return 1"], 2, "misspelt marker"),
         (["# Begin solution", "return 1"], 2, "misspelt marker"),
         (["# BEGIN SOLUTOIN", "return 1"], 2, "misspelt marker"),
+        (["# begin soluton", "return 1"], 2, "misspelt marker"),
         (["# SOLUTION BEGIN", "return 1"], 2, "misspelt marker"),
         (["return 1  # BEGIN SOLUTION"], 2, "misspelt marker"),
         (["# BEGIN SOLUTION", "# | Hint.", "return 1", "# END SOLUTION 1.2"], 5, "misspelt marker"),
@@ -147,6 +148,10 @@ def test_a_slip_of_a_marker_is_an_error_with_file_and_line(lines, line, words):
         stencil_source(function(*lines), "answer.py")
     assert str(caught.value).startswith(f"answer.py:{line}: ")
     assert words in str(caught.value)
+
+
+def test_an_ordinary_comment_is_no_marker():
+    assert find_blocks(function("# the end of the solution", "# End of the loop", "return 1"), "answer.py") == []
 
 
 def test_neutral_code_that_is_not_python_is_an_error():
