@@ -8,7 +8,7 @@ is a document Gradescope can show. What can go wrong, and where it is handled:
 - the grader cannot start, or ends without a document: `apology` writes one that says whose fault it is (not the
   student's), and that withholds the total, since nobody should read its 0 as a grade;
 - the grader is killed, or does not end: its last document stands, and `with_notice` says at the top that it is partial;
-- the document is no JSON, or not one that Gradescope would take: as if there were none;
+- the document is no JSON, or lists no check: as if there were none;
 - a student's process detached itself from everything: orphans become children of this process, and are ended.
 
 It must work where the grader does not, so it imports the standard library only and nothing else of this package, and
@@ -160,17 +160,15 @@ def _last_part(log: BinaryIO) -> str:
 
 
 def load_document(path: Path) -> dict[str, Any] | None:
-    """The results document at `path`, or None where Gradescope could not take a score from it."""
+    """The results document at `path`, or None where there is none that says anything of the checks."""
     try:
         # Python also reads and writes NaN, which is no JSON and which the platform refuses.
         document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (OSError, ValueError):
         return None
-    if not isinstance(document, dict):
-        return None
-    tests = document.get("tests")
-    scored = isinstance(tests, list) and bool(tests) and all(isinstance(test, dict) for test in tests)
-    return document if scored or isinstance(document.get("score"), (int, float)) else None
+    tests = document.get("tests") if isinstance(document, dict) else None
+    listed = isinstance(tests, list) and bool(tests) and all(isinstance(test, dict) for test in tests)
+    return document if listed else None  # a document of ours lists every check from the start
 
 
 def _refuse_constant(word: str) -> None:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from autograder.assignment import Assignment, find_root, load_assignment
+from autograder.assignment import Assignment
 from autograder.bundle import (
     Entry,
     data_source_entries,
@@ -17,9 +17,11 @@ from autograder.bundle import (
     script_entry,
     write_zip,
 )
+from autograder.commands.options import named_assignment
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command's arguments."""
     parser = subparsers.add_parser("build", help="write the zip that Gradescope takes as an autograder")
     parser.add_argument("id", metavar="ID", help="the assignment, as 'autograder list' names it")
     parser.add_argument("-o", "--output", metavar="ZIP", type=Path, help="where to write it (default: ID.zip)")
@@ -27,7 +29,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    assignment = load_assignment(find_root() / "tests" / args.id)
+    """Write the zip and say where it is."""
+    assignment = named_assignment(args.id)
     output = args.output or Path(f"{args.id}.zip")
     write_zip(output, build_entries(assignment))
     print(f"{output}: {output.stat().st_size / 1024:.0f} KiB; upload it to Gradescope under 'Configure Autograder'")

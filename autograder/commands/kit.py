@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from autograder.assignment import Assignment, find_root, load_assignment
+from autograder.assignment import Assignment
 from autograder.bundle import (
     Entry,
     file_entry,
@@ -16,6 +16,7 @@ from autograder.bundle import (
     requirements_entry,
     write_zip,
 )
+from autograder.commands.options import named_assignment
 from autograder.data import data_set, has_real_files
 from autograder.stencil import make_stencil
 
@@ -69,7 +70,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Write the kit and say where it is."""
-    assignment = load_assignment(find_root() / "tests" / args.id)
+    assignment = named_assignment(args.id)
     output = args.output or Path(f"{args.id}-kit.zip")
     write_zip(output, kit_entries(assignment))
     print(f"{output}: {output.stat().st_size / 1024:.0f} KiB; its README.md tells students what to do")

@@ -92,9 +92,10 @@ def test_the_grader_is_called_with_the_assignment_and_confined(layout):
         ("echo '{\"tests\": [' > $RESULTS", "exit status 0"),
         ("echo '[]' > $RESULTS", "exit status 0"),
         ('echo \'{"score": NaN, "tests": [{}]}\' > $RESULTS', "exit status 0"),
+        ('echo \'{"score": 0, "tests": []}\' > $RESULTS', "exit status 0"),
         (": > $RESULTS", "exit status 0"),
     ],
-    ids=["usage error", "killed", "half a document", "a list", "not a number", "empty"],
+    ids=["usage error", "killed", "half a document", "a list", "not a number", "no checks", "empty"],
 )
 def test_a_run_without_results_apologises_and_tells_the_instructor_why(layout, script, explanation):
     layout.grader(script)
