@@ -343,7 +343,7 @@ def serve_forked(orders: Orders, connection: int, output: int) -> NoReturn:
 def start_check(orders: Orders) -> None:
     os.chdir(orders.scratch)
     seed(orders.policy.seed)
-    if orders.confined:
+    if orders.confined and sys.platform == "linux":
         with contextlib.suppress(OSError, KeyError):  # "calls" in the report has said already that there is no filter
             confine.forbid_processes()
 
