@@ -164,9 +164,16 @@ def attribute(holder: Any, attribute_name: str, name: str, *, called: str = "") 
 
     Raises CheckFailed for plain data; a missing attribute of an object raises the proxy's StudentError as usual.
     """
-    if isinstance(holder, _PLAIN):
-        _fail_type(holder, name, called, f"an object that has `{attribute_name}`")
-    return getattr(holder, attribute_name)
+    return getattr(
+        require_object(holder, name, called=called, expected=f"an object that has `{attribute_name}`"), attribute_name
+    )
+
+
+def require_object(value: Any, name: str, *, called: str = "", expected: str = "an object of your class") -> Any:
+    """`value` itself. Raises CheckFailed where it is plain data (None, a number, an array, a dict, ...)."""
+    if isinstance(value, _PLAIN):
+        _fail_type(value, name, called, expected)
+    return value
 
 
 def call(holder: Any, function_name: str, *arguments: Any, name: str) -> Any:
