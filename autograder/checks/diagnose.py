@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+Alternative = NDArray[Any] | float | Callable[[], ArrayLike]
 
 # Wide enough for float32 submissions, far too narrow for two different bugs to give the same numbers by accident.
 RELATIVE_TOLERANCE = 1e-4
@@ -124,12 +125,12 @@ class Context:
     """What a check knows about the call beyond the two arrays.
 
     batch_size: number of rows that a mean would divide by.
-    alternatives: for a cause's slug, the answer that a program with this bug would give (an array, or a function that
-        computes it, called only when a comparison has failed).
+    alternatives: for a cause's slug, the answer that a program with this bug would give: an array, or a function that
+        computes it, called only when a comparison has failed, or a tuple of these where the bug has several forms.
     """
 
     batch_size: int | None = None
-    alternatives: Mapping[str, ArrayLike | Callable[[], ArrayLike]] = field(default_factory=dict)
+    alternatives: Mapping[str, Alternative | tuple[Alternative, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.alternatives) - set(CAUSES))
@@ -165,11 +166,12 @@ def same(got: ArrayLike, wanted: ArrayLike) -> bool:
 
 def _named_alternatives(got: NDArray[Any], expected: Array, context: Context) -> Iterator[str]:
     """Causes whose own answer, as the check computes it, is what came."""
-    for slug, alternative in context.alternatives.items():
-        answer = np.asarray(alternative() if callable(alternative) else alternative, dtype=np.float64)
-        # All zeros are what an unwritten function gives too, so they single nothing out.
-        if np.any(answer) and same(_in_shape_of(got, answer), answer):
-            yield slug
+    for slug, forms in context.alternatives.items():
+        for form in forms if isinstance(forms, tuple) else (forms,):
+            answer = np.asarray(form() if callable(form) else form, dtype=np.float64)
+            # All zeros are what an unwritten function gives too, so they single nothing out.
+            if np.any(answer) and same(_in_shape_of(got, answer), answer):
+                yield slug
 
 
 def _exact_transformations(got: NDArray[Any], expected: Array, context: Context) -> Iterator[str]:

@@ -50,6 +50,11 @@ class Layer:
         """What stands in `gradient[key]`. Raises CheckFailed where there is no such dict or key."""
         return self._entry("gradient", key)
 
+    def method(self, method_name: str) -> Any:
+        """The method itself, to be called by a probe. Raises CheckFailed where there is plain data instead."""
+        path = f"{self.name}.{method_name}"
+        return require_object(attribute(self.held, method_name, self.name), path, expected="a method")
+
     def forward(self, X: Array) -> Any:
         """What `forward` returns for a copy of X."""
         return call(self.held, "forward", X, name=self.name)
@@ -61,6 +66,17 @@ class Layer:
     def _entry(self, dict_name: str, key: str) -> Any:
         value = attribute(self.held, dict_name, self.name)
         return as_mapping(value, [key], f"{self.name}.{dict_name}")[key]
+
+
+def as_row(value: Any, columns: int, name: str, *, called: str = "", strict: bool = True) -> Array:
+    """`value` as an array (1, columns), where (columns,) is as good.
+
+    Raises CheckFailed for any other shape; if not `strict`, other shapes come back as they are.
+    """
+    array = as_array(value, name, called=called)
+    if array.shape == (columns,):
+        return array.reshape(1, columns)
+    return as_array(array, name, shape=(1, columns), called=called) if strict else array
 
 
 # ---- Stand-ins ------------------------------------------------------------------------------------------------------
