@@ -48,7 +48,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         prog="autograder",
         description="Grade neural-network homeworks. The submission never runs in the process that judges it.",
     )
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     named = arguments[0] if arguments else ""
     for command in (named,) if named in COMMANDS else COMMANDS:
         import_module(f"autograder.commands.{MODULES.get(command, command)}").add_parser(subparsers)

@@ -61,9 +61,11 @@ def grade(
             missing=opened.collected.missing,
             only=arguments.only,
         )
-    report.show(outcome.results, verbose=arguments.verbose)
-    for fault in outcome.faults:
-        print(f"autograder: {fault.number or 'the run'}: {fault.text}\n{fault.traceback}", file=sys.stderr)
+    title = f"{assignment.title} - {arguments.path}"
+    see_rest = f"autograder {arguments.command} {arguments.path} --verbose"
+    report.print_report(outcome.results, title=title, everything=arguments.verbose, see_rest=see_rest)
+    if outcome.faults:
+        print(report.fault_text(outcome.results), file=sys.stderr)
     if html is not None:
-        html.write_text(report.page(outcome.results), encoding="utf-8")
+        html.write_text(report.html_page(outcome.results, title=title), encoding="utf-8")
     return outcome.exit_code
