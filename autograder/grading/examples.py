@@ -1,15 +1,18 @@
 """Property checks: how hypothesis is run here, and which of the failing examples a student is shown.
 
-Hypothesis looks for an example on which the check fails and then for a smaller one. This module watches each example
-from outside, through hypothesis's own hook for runners (`hypothesis.inner_test`): it starts every example from fresh
-state, remembers the ones that failed, ends the search where going on is useless (the student's code hangs, is gone, or
-is not written yet) or has gone on for long enough, and picks the example to show.
+Hypothesis stops at the first example on which a check fails, often the most trivial one, and looks for a simpler one:
+good to read, but poor evidence of which bug it is. So a check is run twice where it fails: once through its examples as
+they come, to see what the failures have in common, and once as hypothesis does it, to find a simple one.
+
+Both use hypothesis's own hook for runners (`hypothesis.inner_test`): every example starts from fresh state, and the
+run ends where going on is useless (the student's code hangs, is gone, or is not written yet).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +34,9 @@ EXAMPLES_AFTER_FAILURE = 100
 """Tries to find a smaller failing example. Counted, not timed, so that two runs show the same one."""
 SHOWN_ARGUMENT = 1_200
 SHOWN_DIGITS = 4
+SURVEYED_FAILURES = 10
+"""Failures of the survey after which it ends."""
+ENOUGH_TO_AGREE = 3
 CLAIMED_SHARE = 2 / 3
 """A cause is claimed where at least this share of the failing examples show it."""
 
@@ -59,32 +65,38 @@ class ExamplesEnded(BaseException):
 
 @dataclasses.dataclass
 class Evidence:
-    """What the examples of one check showed."""
+    """What the examples of one check showed: a survey of failures as they come, then a search for simpler ones."""
 
-    failures: list[Failure] = dataclasses.field(default_factory=list)
-    tries_after_failure: int = 0
+    surveyed: list[Failure] = dataclasses.field(default_factory=list)
+    searched: list[Failure] = dataclasses.field(default_factory=list)
     flaky: bool = False
 
     @property
-    def like_first(self) -> list[Failure]:
-        """The failures of the same kind as the first, which is what the search for smaller ones is about."""
-        return [failure for failure in self.failures if type(failure.error) is type(self.failures[0].error)]
+    def failures(self) -> list[Failure]:
+        """All failures of the same kind as the first."""
+        failures = [*self.surveyed, *self.searched]
+        return [failure for failure in failures if type(failure.error) is type(failures[0].error)]
 
     @property
     def cause(self) -> str | None:
-        """The cause that most failures show, None where they do not agree: no cause is better than a wrong one."""
-        if not self.failures:
+        """The cause that most failures show, None where they do not agree: no cause is better than a wrong one.
+
+        The survey decides where it found enough of them: the search ends among the smallest examples, where one bug
+        looks like another.
+        """
+        failures = [failure for failure in self.failures if failure in self.surveyed]
+        failures = failures if len(failures) >= ENOUGH_TO_AGREE else self.failures
+        if not failures:
             return None
-        alike = self.like_first
-        cause, count = Counter(failure.cause for failure in alike).most_common(1)[0]
-        return cause if count >= CLAIMED_SHARE * len(alike) else None
+        cause, count = Counter(failure.cause for failure in failures).most_common(1)[0]
+        return cause if count >= CLAIMED_SHARE * len(failures) else None
 
     def chosen(self) -> Failure:
         """The failure to show: the shortest one that has the cause that is claimed.
 
         The latest of equally short ones, since hypothesis works its way to simpler ones.
         """
-        candidates = [failure for failure in self.like_first if failure.cause == self.cause] or self.like_first
+        candidates = [failure for failure in self.failures if failure.cause == self.cause] or self.failures
         return min(reversed(candidates), key=lambda failure: failure.size)
 
 
@@ -118,62 +130,89 @@ def profile() -> Iterator[None]:
         hypothesis.settings.load_profile(before)
 
 
-@contextmanager
-def watched(item: pytest.Function, evidence: Evidence, before: Callable[[], None], after: Callable[[], None]) -> Any:
-    """Watch the examples of `item` while its function is called, which the body does; not a property check: no effect.
+def run_property(
+    item: pytest.Function, evidence: Evidence, before: Callable[[], None], after: Callable[[], None]
+) -> None:
+    """Run a property check: all its examples, and where some fail, a search for the simplest that does.
 
     `before` is called before, and `after` after each example that runs to its end or fails.
     Raises the chosen failure's own error where any example failed.
     """
-    handle = getattr(item.obj, "hypothesis", None)
-    if handle is None:
-        before()
-        yield
-        after()
+
+    def survey(failure: Failure) -> None:
+        evidence.surveyed.append(failure)
+        if ends_the_search(failure.error) or len(evidence.surveyed) >= SURVEYED_FAILURES:
+            raise ExamplesEnded
+
+    def search(failure: Failure) -> None:
+        evidence.searched.append(failure)
+        if ends_the_search(failure.error):
+            raise ExamplesEnded
+        raise failure.error
+
+    _run(item, _watching(item, before, after, survey))
+    if not evidence.surveyed:
         return
-    test = handle.inner_test
-    handle.inner_test = _watching(test, item, evidence, before, after)
+    if not ends_the_search(evidence.surveyed[-1].error):
+        try:
+            _run(item, _at_most(EXAMPLES_AFTER_FAILURE, evidence, _watching(item, before, after, search)))
+        except _FAILURES as error:
+            evidence.flaky = isinstance(error, Flaky)
+        evidence.flaky = evidence.flaky or not evidence.searched
+    raise evidence.chosen().error
+
+
+def _run(item: pytest.Function, test: Callable[..., None]) -> None:
+    """Call the check with `test` in place of its body, until hypothesis or the body ends it."""
+    handle = item.obj.hypothesis
+    body = handle.inner_test
+    handle.inner_test = test
+    wanted = inspect.signature(item.obj).parameters
     try:
-        yield
-    except (ExamplesEnded, *_FAILURES) as error:
-        if not evidence.failures:
-            raise
-        evidence.flaky = isinstance(error, Flaky)
-        raise evidence.chosen().error from None
+        item.obj(**{name: value for name, value in item.funcargs.items() if name in wanted})
+    except ExamplesEnded:
+        pass  # the evidence holds why
     finally:
-        handle.inner_test = test
+        handle.inner_test = body
 
 
 def _watching(
-    test: Callable[..., Any],
-    item: pytest.Function,
-    evidence: Evidence,
-    before: Callable[[], None],
-    after: Callable[[], None],
+    item: pytest.Function, before: Callable[[], None], after: Callable[[], None], failed: Callable[[Failure], None]
 ) -> Callable[..., None]:
-    given = tuple(name for name in _parameters(test) if name not in item.funcargs)
+    """The check's body, which hands every failure to `failed` instead of raising it."""
+    body = item.obj.hypothesis.inner_test
+    given = tuple(name for name in _parameters(body) if name not in item.funcargs)
 
-    @functools.wraps(test)
+    @functools.wraps(body)
     def watch(*arguments: Any, **keywords: Any) -> None:
-        if evidence.failures:
-            evidence.tries_after_failure += 1
-            if evidence.tries_after_failure > EXAMPLES_AFTER_FAILURE:
-                raise ExamplesEnded
         try:
             before()
-            test(*arguments, **keywords)
+            body(*arguments, **keywords)
         except HypothesisException:
             raise  # `assume`, for one: not a failure of the check
         except _FAILURES as error:
             after()
-            shown = tuple((name, describe(keywords[name])) for name in given if name in keywords)
-            evidence.failures.append(Failure(shown, error))
-            if ends_the_search(error):
-                raise ExamplesEnded from error
-            raise
-        after()
+            failed(Failure(tuple((name, describe(keywords[name])) for name in given if name in keywords), error))
+        else:
+            after()
 
     return watch
+
+
+def _at_most(tries: int, evidence: Evidence, test: Callable[..., None]) -> Callable[..., None]:
+    """`test`, ended once it has been run so many times after its first failure."""
+    left = tries
+
+    @functools.wraps(test)
+    def bounded(*arguments: Any, **keywords: Any) -> None:
+        nonlocal left
+        if evidence.searched:
+            left -= 1
+            if left < 0:
+                raise ExamplesEnded
+        test(*arguments, **keywords)
+
+    return bounded
 
 
 def _parameters(test: Callable[..., Any]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 from autograder.assignment import Assignment
-from autograder.grading.examples import Evidence, watched
+from autograder.grading.examples import Evidence, run_property
 from autograder.grading.listing import CheckInfo, layers
 from autograder.grading.sections import Section, image_section
 from autograder.sandbox.proxy import GraderError, SubmissionProblem
@@ -186,17 +186,29 @@ class CheckFixtures:
         """Adds to what this check tells the student."""
         return self.current().show
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Iterator[None]:
-        """Run the check's function, each of its examples from fresh state."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Run a property check here; True tells pytest that it has been run, None that it is its own to call."""
         running = self.running
         if running is None:
-            return (yield)
-        # Our own side starts every check with the same chance, too; hypothesis sees to it for property checks.
+            return None
+        # Our own side starts every check with the same chance, too; hypothesis sees to it for each example.
         random.seed(0)
         np.random.seed(0)
-        with watched(pyfuncitem, running.evidence, running.begin_example, running.credit.end_example):
+        if hasattr(pyfuncitem.obj, "hypothesis"):
+            run_property(pyfuncitem, running.evidence, running.begin_example, running.credit.end_example)
+            return True
+        running.credit.start_example()
+        return None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Function) -> Iterator[None]:
+        """Take what a plain check set, also where it failed afterwards."""
+        try:
             return (yield)
+        finally:
+            if self.running is not None and not hasattr(item.obj, "hypothesis"):
+                self.running.credit.end_example()
 
 
 def import_reference(assignment: Assignment) -> ModuleType:

@@ -7,8 +7,10 @@ layer, depending on the order in which a course author wrote them: every layer i
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
+import unittest
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -105,8 +107,8 @@ def list_checks(items: Sequence[pytest.Item], assignment: Assignment, public_onl
 
 def read_check(item: pytest.Item, assignment: Assignment) -> tuple[CheckInfo, pytest.Function]:
     """The declaration of one pytest item. Raises Problem where it is not complete or holds a typo."""
-    if not isinstance(item, pytest.Function) or type(item).__name__ == "TestCaseFunction":
-        raise Problem("a check is a plain pytest function (or a method of a plain class), not a unittest.TestCase")
+    if not isinstance(item, pytest.Function):
+        raise Problem("a check is a pytest function")
     function = item.function
     number, parameters = _number(function, item)
     owner = assignment.item_of(number)
@@ -225,6 +227,18 @@ def _natural(number: str) -> tuple[tuple[int, int, str], ...]:
     """A key that puts 3.1.10 after 3.1.9."""
     parts = re.findall(r"\d+|[^\d.]+", number)
     return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts)
+
+
+def overlooked(name: str, obj: object) -> str | None:
+    """Why pytest would not take `obj` for a check though its author does; None for everything else."""
+    if inspect.isclass(obj):
+        if issubclass(obj, unittest.TestCase) and obj is not unittest.TestCase:
+            return "checks are plain functions, or methods of a plain class; this is a unittest.TestCase"
+        if name.startswith("Test") and "__init__" in vars(obj):
+            return "a class of checks has no __init__; use a fixture for what its checks share"
+    elif name.startswith("test") and type(obj).__module__.startswith("gradescope_utils."):
+        return f"a decorator stands above it without its brackets: @{type(obj).__name__}(...)"
+    return None
 
 
 # ---- Judging the suite as a whole -----------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ from autograder.grading import examples, scoring, verdict
 from autograder.grading.alarm import Overrun, alarm
 from autograder.grading.board import Board
 from autograder.grading.fixtures import CheckFixtures, Credit, Running, first_error
-from autograder.grading.listing import NEEDS_FILE, CheckInfo, list_checks
+from autograder.grading.listing import NEEDS_FILE, CheckInfo, list_checks, overlooked
 from autograder.grading.results import Fault, LeaderboardEntry, RemarkRecord, Results, ResultsWriter
 from autograder.grading.sections import Section, clean
 from autograder.grading.verdict import Verdict
@@ -136,14 +136,21 @@ class GradingPlugin(CheckFixtures):
         what = "skips itself as a whole" if report.skipped else "cannot be collected"
         self._uncollected.append(Fault("", clean(f"{report.nodeid} {what}:\n{reason}")))
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(self, collector: pytest.Collector, name: str, obj: object) -> None:
+        """Catch what pytest would pass over: a check must not vanish because it is written in another way."""
+        problem = overlooked(name, obj)
+        if problem:
+            self._uncollected.append(Fault("", f"{collector.nodeid}::{name}: {problem}"))
+
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """List every check before the first is run; a suite with a mistake in it is not run at all."""
         listing = list_checks(items, self._assignment, self._public_only)
         faults = [*self._uncollected, *(Fault("", problem) for problem in listing.problems)]
         chosen = [(info, item) for info, item in listing.checks if self._is_chosen(info)]
-        if not chosen and not faults:
+        if not chosen and not self._uncollected and not (items and listing.problems):
             where = "public/" if self._public_only else "public/ and hidden/"
-            faults.append(Fault("", f"{self._assignment.id} has no checks {self._only} in {where}"))
+            faults = [Fault("", f"{self._assignment.id} has no checks {self._only} in {where}")]
         self._board.faults += faults
         self._infos = {info.nodeid: info for info, _ in chosen}
         self._board.list_checks(self._infos.values(), not_run_at_all() if faults else not_run_yet())

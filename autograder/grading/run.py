@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -72,7 +73,7 @@ def run_checks(
     )
     plugin.start()
     folders = [assignment.public_folder] if public_only else [assignment.public_folder, assignment.hidden_folder]
-    with _without_shell_settings():
+    with _without_shell_settings(), _forgetting_modules_of(assignment.folder):
         code = pytest.main(pytest_arguments(assignment, folders), plugins=[plugin])
     return _report(plugin, pytest.ExitCode(code))
 
@@ -116,3 +117,24 @@ def _without_shell_settings() -> Iterator[None]:
         yield
     finally:
         os.environ.update(saved)
+
+
+@contextmanager
+def _forgetting_modules_of(folder: Path) -> Iterator[None]:
+    """Checks imported in the body are forgotten after it.
+
+    pytest finds a module by its path below the root folder, so that the checks of the next assignment in this process
+    would be taken for those of this one.
+    """
+    before = set(sys.modules)
+    try:
+        yield
+    finally:
+        ours = {name for name in set(sys.modules) - before if _is_from(folder, name)}
+        for name in ours | {name.rpartition(".")[0] for name in ours} - before:
+            sys.modules.pop(name, None)
+
+
+def _is_from(folder: Path, name: str) -> bool:
+    origin = getattr(sys.modules[name], "__file__", None)
+    return origin is not None and Path(origin).is_relative_to(folder)
