@@ -89,7 +89,9 @@ def kit_entries(assignment: Assignment) -> Iterator[Entry]:
         yield file_entry(assignment.given_folder / name, f"reference/{assignment.id}/{name}")
     yield requirements_entry(assignment)
     yield Entry("README.md", readme(assignment).encode())
-    yield file_entry(assignment.folder / "assignment.toml", f"tests/{assignment.id}/assignment.toml")
+    for name in ("assignment.toml", "__init__.py"):
+        if (assignment.folder / name).is_file():
+            yield file_entry(assignment.folder / name, f"tests/{assignment.id}/{name}")
     yield from folder_entries(assignment.public_folder, f"tests/{assignment.id}/public")
     yield from package_entries()
     yield from ready_data_entries(assignment)
