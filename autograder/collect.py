@@ -37,6 +37,8 @@ _HELPERS = frozenset({".py", ".json"})
 _FOREIGN_ARCHIVES = frozenset({".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
 # Files that would steer Python or pytest instead of being imported.
 _STEERING = frozenset({"conftest.py", "sitecustomize.py", "usercustomize.py", "setup.py"})
+# Folders of the students' kit. Who hands in the whole kit has done nothing wrong, and need not hear about them.
+_KIT_FOLDERS = frozenset({"autograder", "reference", "tests"})
 # What a helper's name may hold: nothing that any file system reads as a path, a drive or a stream.
 _HELPER_NAME = re.compile(r"[\w .()\-]+")
 _LONGEST_PART = 255  # bytes, on common file systems
@@ -333,6 +335,8 @@ class _Stage:
         """Whether a file can be imported or read by the student's code and hides nothing that must stay visible."""
         *folders, name = relative.split("/")
         if os.path.splitext(name)[1].casefold() not in _HELPERS or not _is_plain(folders, name):
+            return False
+        if folders and folders[0] in _KIT_FOLDERS:
             return False
         if any(closeness(name, wanted) is not None for wanted in self._files.required + self._files.optional):
             return False  # another copy of a wanted file

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import stat
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 
 from autograder.assignment import Assignment, list_assignments
 from autograder.bundle import Entry, folder_entries, requirement_lines, script_entry, write_zip
+from autograder.collect import collect
 from autograder.commands.build import build_entries
 from autograder.commands.kit import kit_entries
 from autograder.data import prepare_data
@@ -224,6 +228,32 @@ def test_the_kits_readme_is_one_page_with_both_commands(assignment, kit):
     assert "{" not in page
     assert len(page.splitlines()) < 60
     assert max(map(len, page.splitlines())) <= 120
+
+
+def test_the_kit_checks_its_own_stencil_with_its_one_command(assignment, kit, tmp_path):
+    unpack(kit.values(), tmp_path)
+    environment = {name: value for name, value in os.environ.items() if name not in ("AUTOGRADER_ROOT", "PYTHONPATH")}
+    run = subprocess.run(
+        [sys.executable, "-m", "autograder", "check", "."],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert re.search(r"Total\s+0 / [1-9]", run.stdout), run.stdout
+    assert "not written yet" in run.stdout
+
+
+def test_handing_in_the_whole_kit_is_no_mistake(assignment, kit, tmp_path):
+    unpack(kit.values(), tmp_path / "kit")
+    collected = collect(tmp_path / "kit", assignment, tmp_path / "staged")
+    assert collected.missing == []
+    assert collected.remarks == []
+    staged = {path.name for path in (tmp_path / "staged").iterdir()}
+    assert staged == {*assignment.files.required, *assignment.files.given}
 
 
 def test_making_a_kit_twice_gives_the_same_bytes(assignment, tmp_path):

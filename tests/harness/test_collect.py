@@ -494,10 +494,10 @@ def test_settings_and_binaries_are_not_staged(assignment, source, staged, name):
         "numpy.py",
         "numpy/__init__.py",
         "NumPy.py",
-        "autograder/x.py",
+        "autograder.py",
         "utils/__init__.py",
         "net/__init__.py",
-        "tests/a.py",
+        "tests.py",
     ],
 )
 def test_modules_that_would_hide_ours_are_left_out(assignment, source, staged, name):
@@ -505,6 +505,14 @@ def test_modules_that_would_hide_ours_are_left_out(assignment, source, staged, n
     collected = collect(source, assignment, staged)
     assert files_of(staged) == ["net.py", "utils.py"]
     assert name.split("/")[0] in said(collected, "warning")
+
+
+@pytest.mark.parametrize("name", ["autograder/x.py", "reference/hw/utils.py", "tests/a.py"])
+def test_the_kits_own_folders_are_left_out_without_a_word(assignment, source, staged, name):
+    put(source, {"net.py": SOLUTION, name: "x = 0\n"})
+    collected = collect(source, assignment, staged)
+    assert files_of(staged) == ["net.py", "utils.py"]
+    assert collected.remarks == []
 
 
 def test_a_module_named_like_pythons_own_is_kept_with_a_remark(assignment, source, staged):
