@@ -17,6 +17,13 @@ from autograder.sandbox import wire
 from autograder.sandbox.policy import Policy
 from autograder.sandbox.transport import BadAnswer, OutOfTime, Stopwatch, Transport, WorkerGone
 
+ANSWER_SHAPES: dict[str, tuple[Any, ...]] = {
+    "ok": (str, object, (dict, type(None))),
+    "error": (str, str, str, list),
+    "callback": (str, int, str, tuple, dict, dict),
+}
+"""What the worker may say: a value with the stand-ins' fields, an error with its frames, a stand-in's method called."""
+
 
 class GraderError(Exception):
     """A fault of the grader or its machine; never the student's, and never a silent zero."""
@@ -274,16 +281,19 @@ class CheckWorker:
                 continue
             if answer[0] == "error":
                 raise self._student_error(*answer[1:])
-            self._mirror(answer[2])
+            if answer[2] is not None:
+                self._mirror(answer[2])
             return answer[1]
 
     def _guard(self, called: str, talk: Callable[[Stopwatch], Any]) -> Any:
         """The call's own time, within the check's; once the worker has ended every later call says so too."""
         if self._ended is not None:
             raise self._ended
-        watch = Stopwatch(self._policy.call_seconds, self._policy.patience, self._transport.process)
+        policy = self._policy
         try:
-            return talk(_Earliest(watch, self._stopwatch))
+            return talk(
+                Stopwatch(policy.call_seconds, policy.patience, self._transport.process, within=self._stopwatch)
+            )
         except OutOfTime as spent:
             self._transport.kill()
             self._ended = StudentTimeout(called, spent.seconds)
@@ -301,14 +311,8 @@ class CheckWorker:
             answer = self._codec.decode(body)
         except wire.WireError as error:
             raise BadAnswer(f"its answer could not be read ({error})") from None
-        shapes = {
-            "ok": (3, (object, dict)),
-            "error": (4, (str, str, list)),
-            "callback": (6, (int, str, tuple, dict, dict)),
-        }
-        kind = answer[0] if isinstance(answer, list) and answer and isinstance(answer[0], str) else None
-        length, types = shapes.get(kind or "", (0, ()))
-        if not length or len(answer) != length or not all(map(isinstance, answer[1:], types)):
+        shape = ANSWER_SHAPES.get(answer[0]) if answer and isinstance(answer[0], str) else None
+        if shape is None or len(answer) != len(shape) or not all(map(isinstance, answer, shape)):
             raise BadAnswer("its answer has none of the known shapes")
         return answer
 
@@ -428,17 +432,3 @@ class _CallableMark:
 
     def __init__(self, cacheable: bool) -> None:
         self.cacheable = cacheable
-
-
-class _Earliest(Stopwatch):
-    """The call's time within the check's time: whichever ends first."""
-
-    def __init__(self, call: Stopwatch, check: Stopwatch) -> None:
-        self._both = (call, check)
-
-    def check(self) -> None:
-        for watch in self._both:
-            watch.check()
-
-    def wall_left(self) -> float:
-        return min(watch.wall_left() for watch in self._both)

@@ -162,7 +162,7 @@ class Session:
             raise self._problem
         self._empty_scratch()
         worker, transport = self._worker_for_check()
-        stopwatch = Stopwatch(seconds, self._setting.policy.patience, transport.process, deadline)
+        stopwatch = Stopwatch(seconds, self._setting.policy.patience, transport.process, deadline=deadline)
         check = CheckWorker(
             transport,
             self._setting.policy,

@@ -49,29 +49,45 @@ class OutOfTime(Exception):
 
 
 class Stopwatch:
-    """Time a worker may still take: in its own processor time where that can be read, and in wall time at last."""
+    """Time a worker may still take: in its own processor time where that can be read, and in wall time at last.
 
-    def __init__(self, seconds: float, patience: float, process: int | None, deadline: float | None = None) -> None:
-        self.seconds = seconds
+    `deadline` (in `time.monotonic()` terms) and the stopwatch `within` which this one runs end it earlier.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        patience: float,
+        process: int | None,
+        *,
+        deadline: float | None = None,
+        within: Stopwatch | None = None,
+    ) -> None:
+        self._seconds = seconds
         self._process = process
+        self._within = within
         self._processor_end: float | None = None  # set at the first look: most calls end before there is one
-        wall_end = time.monotonic() + seconds * patience
-        self._wall_end = wall_end if deadline is None else min(wall_end, deadline)
+        self._wall_end = time.monotonic() + seconds * patience
+        if deadline is not None:
+            self._wall_end = min(self._wall_end, deadline)
 
     def check(self) -> None:
         """Raises OutOfTime when the time is up."""
+        if self._within is not None:
+            self._within.check()
         if time.monotonic() >= self._wall_end:
-            raise OutOfTime(self.seconds)
+            raise OutOfTime(self._seconds)
         used = None if self._process is None else processor_seconds(self._process)
         if used is None:
             return
         if self._processor_end is None:
-            self._processor_end = used + self.seconds
+            self._processor_end = used + self._seconds
         elif used >= self._processor_end:
-            raise OutOfTime(self.seconds)
+            raise OutOfTime(self._seconds)
 
     def wall_left(self) -> float:
-        return max(self._wall_end - time.monotonic(), 0.0)
+        left = max(self._wall_end - time.monotonic(), 0.0)
+        return left if self._within is None else min(left, self._within.wall_left())
 
 
 def processor_seconds(process: int) -> float | None:

@@ -1,9 +1,9 @@
 """The message format between the trusted side and the worker: values only, no code.
 
-A message is one MessagePack value. Scalars are native; every container, array, handle and stand-in is an extension
-whose payload is a *flat* list of values, so that a decoder can refuse a bad kind, depth or size before it builds
-anything. Both sides use the same :class:`Codec`; what differs is how they *make* containers, arrays and objects:
-the trusted side makes read-only copies and proxies, the worker makes fresh writable objects.
+A message is one flat MessagePack list of values. Scalars are native; every container, array, handle and stand-in is
+an extension whose payload is again a *flat* list of values, so that a decoder can refuse a bad kind, depth or size
+before it builds anything. Both sides use the same :class:`Codec`; what differs is how they *make* containers, arrays
+and objects: the trusted side makes read-only copies and proxies, the worker makes fresh writable objects.
 
 Frames on a byte stream carry a 4-byte little-endian length first (:func:`frame`).
 """
@@ -41,7 +41,6 @@ DTYPES = {
 """Numbers and booleans, by NumPy's short name of their native form ("<f8"): what an array may be made of."""
 
 _Plain = None | bool | int | float | str | Ext
-_decode_value = msgspec.msgpack.Decoder(_Plain).decode
 _decode_list = msgspec.msgpack.Decoder(list[_Plain]).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -72,22 +71,22 @@ class Codec:
     make_dict: Callable[[Iterable[tuple[Any, Any]]], dict[Any, Any]] = dict
     writable: bool = False
 
-    def encode(self, value: Any) -> bytes:
+    def encode(self, values: Iterable[Any]) -> bytes:
         """One message.
 
         Raises:
             WireError: the value nests too deeply (or contains itself) or holds an integer beyond the bound.
         """
-        return _encode(self._pack(value, 0))
+        return _encode([self._pack(value, 0) for value in values])
 
-    def decode(self, data: bytes | memoryview) -> Any:
-        """The value of one message.
+    def decode(self, data: bytes) -> list[Any]:
+        """The values of one message.
 
         Raises:
             WireError: the bytes are not a message of this format, or exceed a bound.
         """
         try:
-            return self._unpack(_decode_value(data), 0)
+            return [self._unpack(value, 0) for value in _bounded_list(data)]
         except (msgspec.DecodeError, ValueError, struct.error, RecursionError, OverflowError, MemoryError) as error:
             raise WireError(f"not a message of this format: {error}") from None
 

@@ -193,8 +193,8 @@ class Server:
         self._stand_ins[number].__dict__.update(changed)
         return value
 
-    def _stand_in_fields(self) -> dict[int, dict[str, Any]]:
-        return {number: _fields(stand_in) for number, stand_in in self._stand_ins.items()}
+    def _stand_in_fields(self) -> dict[int, dict[str, Any]] | None:
+        return {number: _fields(stand_in) for number, stand_in in self._stand_ins.items()} or None
 
 
 class Callables:
@@ -307,7 +307,7 @@ def run_forking(control: socket.socket, orders: Orders) -> None:
 
 
 def reap_children() -> None:
-    """Forget the children of earlier checks: ended ones count against the limit on processes until they are waited for."""
+    """Wait for the children of earlier checks: until then, ended ones too count against the limit on processes."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
