@@ -69,7 +69,7 @@ def test_the_stencil_that_the_page_shows_is_the_one_generated(course):
 def test_every_module_and_function_that_the_page_names_exists():
     for module in set(re.findall(r"autograder\.\w+\.\w+", PAGE)):
         __import__(module)
-    from autograder.checks import compare, diagnose, gradients, strategies
+    from autograder.checks import compare, diagnose, gradients, layers, strategies
     from autograder.sandbox import proxy
 
     for home, names in (
@@ -77,6 +77,7 @@ def test_every_module_and_function_that_the_page_names_exists():
         (gradients, "assert_gradient numerical_gradient"),
         (strategies, "linear_batches relu_batches mlp_batches labelled_images predictions image_sets filled examples"),
         (diagnose, "Context CAUSES"),
+        (layers, "Layer linear_stand_in relu_stand_in loss_stand_in"),
         (proxy, "StudentError StudentTimeout StudentCrash StandIn"),
     ):
         for name in names.split():
