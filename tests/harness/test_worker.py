@@ -487,7 +487,7 @@ class TestHostileAnswers:
     @pytest.mark.parametrize(
         "reply",
         [
-            "b''", "b'garbage'", "encode(1)", "encode(['ok'])", "encode(['ok', 1, 2])", "encode(['nonsense', 1, {}])",
+            "b''", "b'garbage'", "encode([1])", "encode(['ok'])", "encode(['ok', 1, 2])", "encode(['nonsense', 1, {}])",
             "encode(['callback', 1, 'f', (), {}, {}])", "encode(['error', 1, 2, 3])",
         ],
     )  # fmt: skip
