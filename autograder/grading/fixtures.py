@@ -14,7 +14,7 @@ import importlib.util
 import math
 import random
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -202,7 +202,7 @@ class CheckFixtures:
         return None
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Function) -> Iterator[None]:
+    def pytest_runtest_call(self, item: pytest.Function) -> Generator[None, Any, Any]:
         """Take what a plain check set, also where it failed afterwards."""
         try:
             return (yield)

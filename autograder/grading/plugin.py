@@ -28,7 +28,7 @@ What can go wrong in a run, and where it is handled:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -124,7 +124,7 @@ class GradingPlugin(CheckFixtures):
         config.addinivalue_line("markers", f"{NEEDS_FILE}(name): the check needs this file of the submission")
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_collection(self) -> Iterator[None]:
+    def pytest_collection(self) -> Generator[None, Any, Any]:
         """Checks are imported under hypothesis's settings for grading: a check's own `@settings` build on them."""
         with examples.profile():
             return (yield)
@@ -163,7 +163,7 @@ class GradingPlugin(CheckFixtures):
     # ---- Running ----------------------------------------------------------------------------------------------------
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """One check from its start to its entry in the document."""
         assert isinstance(item, pytest.Function)
         budget = self._assignment.budgets.check_seconds

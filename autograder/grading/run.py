@@ -57,7 +57,8 @@ def run_checks(
 
     results_path: where the document is written, before the first and after every check; None writes none.
     public_only: run the checks in public/ alone. deadline: the end of the run in `time.monotonic()`; the assignment's
-    run_seconds from now where None. remarks and missing: the collector's. only: a number, to run the checks below it.
+    run_seconds from now where None. remarks: the collector's. missing: the required and optional files that were not
+    submitted. only: a number, to run the checks below it.
 
     Raises GraderError where the document cannot be written at the start; any later failure is in the report.
     """

@@ -21,6 +21,8 @@ OUTPUT_LIMIT = 90_000
 """Characters of one `output`; Gradescope cuts the middle out of longer ones at 100,000, wherever that falls."""
 BODY_LIMIT = 6_000
 """Characters of one section's text: about a screen."""
+RAW_LIMIT = 100_000
+"""Characters of one section's text that are looked at before it is cleaned."""
 TABLE_ROWS = 60
 CELL_LIMIT = 200
 IMAGE_LIMIT = 60_000
@@ -137,8 +139,9 @@ def _clean_section(section: Section) -> Section:
     rows = section.table[:TABLE_ROWS]
     if len(section.table) > TABLE_ROWS:
         rows = (*rows, (f"... {len(section.table) - TABLE_ROWS} more rows",))
-    table = tuple(tuple(shorten(clean(cell), CELL_LIMIT).strip() for cell in row) for row in rows)
-    body = clean(body).rstrip() if section.preformatted else clean(body).strip()
+    table = tuple(tuple(shorten(clean(shorten(cell, RAW_LIMIT)), CELL_LIMIT).strip() for cell in row) for row in rows)
+    body = clean(shorten(body, RAW_LIMIT))
+    body = body.rstrip() if section.preformatted else body.strip()
     heading = " ".join(shorten(clean(section.heading), CELL_LIMIT).split())
     return Section(heading, body, section.preformatted, table, image)
 

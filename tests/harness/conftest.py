@@ -32,6 +32,7 @@ title = "A toy"
 course = "Toys"
 points = {points}
 main = "toy.py"
+preloads = {preloads}
 [files]
 required = ["toy.py", "second.py"]
 optional = ["extra.json"]
@@ -138,6 +139,7 @@ class Suite:
         self.results = folder / "results" / "results.json"
         self.items: list[tuple[str, float, bool]] = []
         self.check_seconds: float = 5
+        self.preloads = ["numpy"]
         for name in ("public", "hidden"):
             (self.folder / name).mkdir(parents=True)
         (folder / "reference" / "toy").mkdir(parents=True)
@@ -157,7 +159,7 @@ class Suite:
 
     def assignment(self) -> Assignment:
         points = sum(points for _, points, optional in self.items if not optional)
-        text = ASSIGNMENT.format(points=points, check_seconds=self.check_seconds)
+        text = ASSIGNMENT.format(points=points, check_seconds=self.check_seconds, preloads=json.dumps(self.preloads))
         for identifier, worth, optional in self.items:
             text += ITEM.format(id=identifier, title=f"Item {identifier}", points=worth, optional=str(optional).lower())
         (self.folder / "assignment.toml").write_text(text)
