@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 AUTOGRADER := $(VENV)/bin/autograder
+SCRIPTS := setup.sh run_autograder .ci/run $(wildcard docker/*.sh)
 
 .PHONY: setup demo test lint format bench container-test docker-grade clean
 
@@ -24,6 +25,7 @@ lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo "shellcheck is missing: scripts unchecked"; fi
 
 format: setup
 	$(VENV)/bin/ruff format .
