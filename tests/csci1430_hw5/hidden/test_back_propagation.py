@@ -1,0 +1,77 @@
+"""Q6.6: back_propagation against the worked solution."""
+
+from __future__ import annotations
+
+import numpy as np
+from gradescope_utils.autograder_utils.decorators import number, visibility, weight
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograder.checks.compare import as_array, assert_close
+from autograder.checks.diagnose import Context
+
+from ..public.gradients import BACK, as_bias_gradient, gradients_of, other_labels
+from ..public.network import Answer, Array, answers, call_static
+
+# As wide as float32 needs.
+LOOSE = 1e-4
+
+
+def solution(reference, answer: Answer, label: int) -> tuple[Array, Array]:
+    """The worked solution's gradW (D, C) and gradB (1, C)."""
+    gradW, gradB = reference.Model.back_propagation(answer.image, answer.probabilities, label)
+    return np.asarray(gradW), np.asarray(gradB)
+
+
+@number("Q6.6.4")
+@weight(0.5)
+@visibility("after_published")
+@given(answer=answers())
+def test_weight_gradient(submission, reference, answer):
+    """gradW holds x_i (p_j - y_j), for whole and for real pixels"""
+    result = call_static(submission, "back_propagation", answer.image, answer.probabilities, answer.label)
+    came = as_array(gradients_of(result, answer)[0], "gradW", called=BACK)
+    wanted, _ = solution(reference, answer, int(answer.label))
+    others = tuple(solution(reference, answer, label)[0] for label in other_labels(answer))
+    context = Context(alternatives={"wrong_label_index": others})
+    assert_close(came, wanted, "gradW", called=BACK, rtol=LOOSE, context=context, hide_expected=True)
+
+
+@number("Q6.6.5")
+@weight(0.25)
+@visibility("after_published")
+@given(answer=answers())
+def test_bias_gradient(submission, reference, answer):
+    """gradB holds p_j - y_j"""
+    result = call_static(submission, "back_propagation", answer.image, answer.probabilities, answer.label)
+    came = as_bias_gradient(gradients_of(result, answer)[1], answer.classes)
+    _, wanted = solution(reference, answer, int(answer.label))
+    others = tuple(solution(reference, answer, label)[1] for label in other_labels(answer))
+    context = Context(alternatives={"wrong_label_index": others})
+    assert_close(came, wanted, "gradB", called=BACK, rtol=LOOSE, context=context, hide_expected=True)
+
+
+def sure_answers() -> st.SearchStrategy[Answer]:
+    """Images of which the network is sure, rightly or not: one probability is 1 and all others are 0."""
+    return st.builds(_make_sure, answers(), st.booleans())
+
+
+def _make_sure(answer: Answer, right: bool) -> Answer:
+    label = int(answer.label)
+    row = np.zeros_like(answer.probabilities)
+    row[0, label if right else (label + 1) % answer.classes] = 1
+    return Answer(answer.image, row, answer.label)
+
+
+@number("Q6.6.6")
+@weight(0.25)
+@visibility("after_published")
+@given(answer=sure_answers())
+def test_sure_network(submission, reference, answer):
+    """A network that is sure and right has no gradient; one that is sure and wrong has that of the two classes"""
+    result = call_static(submission, "back_propagation", answer.image, answer.probabilities, answer.label)
+    gradW, gradB = gradients_of(result, answer)
+    wantedW, wantedB = solution(reference, answer, int(answer.label))
+    assert_close(gradW, wantedW, "gradW", called=BACK, rtol=LOOSE, hide_expected=True)
+    row = as_bias_gradient(gradB, answer.classes)
+    assert_close(row, wantedB, "gradB", called=BACK, rtol=LOOSE, hide_expected=True)

@@ -1,0 +1,137 @@
+"""Q6.2: where train_nn ends, compared with gradient descent in every possible order, and that it learns."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from gradescope_utils.autograder_utils.decorators import number, visibility, weight
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograder.checks.compare import CheckFailed, fail, show
+from autograder.sandbox.proxy import StudentError
+
+from ..public.network import KINDS, DataSet, Settings, make_data, random_numbers
+from ..public.training import TRAIN, Methods, Task, Trained, train, train_with
+from .descent import accuracy, ends_of_all_orders, mean_loss
+
+LOOSE = 1e-4
+LOOSE_SINGLE = 2e-3
+
+
+def solution_methods(reference, task: Task, bias_shape: tuple[int, ...]) -> Methods:
+    """The worked solution's methods, on the parameters of the object that they are called on."""
+
+    def forward_pass(fields: SimpleNamespace, inputs: Any) -> Any:
+        return reference.Model.forward_pass(fields, np.asarray(inputs))
+
+    def loss(fields: SimpleNamespace, probabilities: Any, gt_label: Any) -> Any:
+        return float(reference.Model.loss(np.asarray(probabilities), int(gt_label)))
+
+    def back_propagation(fields: SimpleNamespace, img: Any, probabilities: Any, gt_label: Any) -> Any:
+        gradW, gradB = reference.Model.back_propagation(np.asarray(img), np.asarray(probabilities), int(gt_label))
+        return gradW, gradB.reshape(bias_shape)
+
+    def gradient_descent(fields: SimpleNamespace, gradW: Any, gradB: Any) -> None:
+        ours = SimpleNamespace(W=fields.W, b=fields.b, learning_rate=task.settings.learning_rate)
+        reference.Model.gradient_descent(ours, np.asarray(gradW), np.asarray(gradB))
+        fields.W, fields.b = ours.W, ours.b
+
+    methods = (forward_pass, loss, back_propagation, gradient_descent)
+    return {method.__name__: method for method in methods}
+
+
+def require_training(
+    submission: Any, probes: Any, reference: Any, task: Task, judge: Callable[[Trained], None]
+) -> None:
+    """Raises what `judge` raises, unless train_nn satisfies it as it is, or with our methods in the others' place.
+
+    The second time a bug in another method does no harm; the first time a train_nn may be written as it likes.
+    """
+    bias_shapes = ((1, task.data.classes), (task.data.classes,))
+    runs: list[Callable[[], Trained]] = [functools.partial(train, submission, probes, task)]
+    for shape in bias_shapes:
+        methods = solution_methods(reference, task, shape)
+        runs.append(functools.partial(train_with, submission, probes, task, methods))
+    failures: list[CheckFailed | StudentError] = []
+    for run in runs:
+        try:
+            return judge(run())
+        except (CheckFailed, StudentError) as failure:
+            failures.append(failure)
+    # With our methods in place what fails is train_nn's own.
+    raise min(failures[1:], key=lambda failure: isinstance(failure, StudentError))
+
+
+def small_tasks() -> st.SearchStrategy[Task]:
+    """Up to three images and two epochs, so that all orders can be tried."""
+    data = st.builds(make_data, st.integers(1, 3), st.integers(1, 4), st.integers(2, 4), st.sampled_from(KINDS), _SEEDS)
+    settings = st.builds(Settings, st.sampled_from((0.5, 0.1, 2.0)), st.integers(1, 2))
+    return st.builds(_make_task, data, settings, _SEEDS)
+
+
+_SEEDS = st.integers(0, 10_000)
+
+
+def _make_task(data: DataSet, settings: Settings, seed: int) -> Task:
+    generator = np.random.default_rng(seed)
+    shape = (data.pixels, data.classes)
+    return Task(data, settings, random_numbers(generator, shape), random_numbers(generator, (1, data.classes)))
+
+
+@number("Q6.2.4")
+@weight(0.5)
+@visibility("after_published")
+@given(task=small_tasks())
+def test_gradient_descent(submission, probes, reference, task):
+    """train_nn ends where one step for each image and epoch leads, in some order"""
+
+    def judge(trained: Trained) -> None:
+        tolerance = LOOSE_SINGLE if trained.single else LOOSE
+        W, b = ends_of_all_orders(task)
+        distances = np.abs(W - trained.W).max(axis=(1, 2)) + np.abs(b - trained.b).max(axis=(1, 2))
+        if np.min(distances) > tolerance:
+            fail(
+                f"training ends with\nW =\n{show(trained.W)}\nb = {show(trained.b)}",
+                called=TRAIN,
+                expected="the W and b to which one step for each image and epoch leads, in any order",
+            )
+
+    require_training(submission, probes, reference, task, judge)
+
+
+def separable_task() -> Task:
+    """Three clusters of images that a line can tell apart, and a network that does not know them yet."""
+    generator = np.random.default_rng(7)
+    labels = np.arange(32) % 3
+    centres = np.array([[2, 0, 0, 1], [0, 2, 0, 1], [0, 0, 2, 1]])
+    images = np.round(centres[labels] + generator.normal(0, 0.2, (32, 4)), 1)
+    data = DataSet(images[:27], labels[:27].astype(np.uint8), 3, images[27:], labels[27:].astype(np.uint8))
+    return Task(data, Settings(0.2, 4), np.zeros((4, 3)), np.zeros((1, 3)))
+
+
+@number("Q6.2.5")
+@weight(0.5)
+@visibility("after_published")
+def test_learns(submission, probes, reference):
+    """train_nn learns: the loss falls, and the network knows images that are easy to tell apart"""
+    task = separable_task()
+    images, labels = task.data.images, task.data.labels
+    before = mean_loss(task.W, task.b, images, labels)
+
+    def judge(trained: Trained) -> None:
+        after = mean_loss(trained.W, trained.b, images, labels)
+        known = accuracy(trained.W, trained.b, images, labels)
+        if after > before / 3 or known < 0.9:
+            fail(
+                f"the mean loss of the training images is {before:.3g} before and {after:.3g} after"
+                f" {task.settings.num_epochs} epochs, and {known:.0%} of them are classified as they should",
+                called=TRAIN,
+                expected="a loss that falls to a third or less, and at least 90% of these easy images known",
+            )
+
+    require_training(submission, probes, reference, task, judge)
