@@ -417,6 +417,11 @@ class Probes:
         content = self._check.request("read_file", name, called=f"reading {name}")
         return content if isinstance(content, bytes) else b""
 
+    def read_submitted_file(self, name: str) -> bytes:
+        """A file of the staged submission, such as an optional one; StudentError where there is none."""
+        content = self._check.request("read_submitted_file", name, called=f"reading {name}")
+        return content if isinstance(content, bytes) else b""
+
     def call_and_return_arguments(self, function: Remote, *arguments: Any, **keywords: Any) -> tuple[Any, list[Any]]:
         """The result, and the arguments as they are after the call: to see what it changed in place."""
         answer = self._check.request(

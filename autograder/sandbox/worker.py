@@ -73,6 +73,7 @@ class Server:
             "mark": lambda text: os.write(2, text),
             "files": list_files,
             "read_file": self._read_file,
+            "read_submitted_file": lambda name: self._read_file(str(self._folder / name)),
         }
 
     def serve(self) -> None:
@@ -150,7 +151,8 @@ class Server:
     def _pack_object(self, value: Any) -> tuple[int, list[Any]]:
         if isinstance(value, Callables):
             return wire.HANDLE, ["callable", value.cacheable]
-        if isinstance(value, StandInObject) and value.__dict__.get("_stand_in") in self._stand_ins:
+        # A copy that the student's code made of a stand-in is an object of its own.
+        if isinstance(value, StandInObject) and self._stand_ins.get(value.__dict__.get("_stand_in")) is value:
             return wire.STAND_IN, [value.__dict__["_stand_in"]]
         number = self._numbers.get(id(value))
         if number is None:
@@ -177,20 +179,21 @@ class Server:
         """An object whose methods call back; it also passes `isinstance` for the student's class it imitates."""
 
         def method(method_name: str) -> Callable[..., Any]:
-            return lambda this, *arguments, **keywords: self._call_back(number, method_name, arguments, keywords)
+            return lambda this, *arguments, **keywords: self._call_back(this, number, method_name, arguments, keywords)
 
         imitated = getattr(sys.modules.get(Path(self._orders.main).stem), imitates, None) if imitates else None
         bases = (StandInObject, imitated) if isinstance(imitated, type) else (StandInObject,)
         kind = type(name, bases, {name: method(name) for name in methods})
         return object.__new__(kind)
 
-    def _call_back(self, number: int, method: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        fields = _fields(self._stand_ins[number])
-        self._send(self._codec.encode(["callback", number, method, arguments, keywords, fields]))
+    def _call_back(
+        self, this: StandInObject, number: int, method: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Any:
+        self._send(self._codec.encode(["callback", number, method, arguments, keywords, _fields(this)]))
         kind, value, changed = self._codec.decode(self._receive())
         if kind == "error":
             raise RuntimeError(value)
-        self._stand_ins[number].__dict__.update(changed)
+        this.__dict__.update(changed)
         return value
 
     def _stand_in_fields(self) -> dict[int, dict[str, Any]] | None:

@@ -199,6 +199,29 @@ class TestProxy:
         with pytest.raises(StudentError, match=r"layer\.forward"):
             open_check(text, forks=forks).submission.use(stand_in)
 
+    def test_a_copy_of_a_stand_in_computes_with_its_own_fields(self, open_check, forks):
+        text = """
+            import copy
+            def use(layer):
+                other = copy.deepcopy(layer)
+                other.params["W"] += 1
+                return layer.forward(3), other.forward(3), other
+        """
+        stand_in = StandIn(
+            "layer", {"params": {"W": np.ones(2)}}, {"forward": lambda fields, x: x + fields.params["W"]}
+        )
+        first, second, other = open_check(text, forks=forks).submission.use(stand_in)
+        np.testing.assert_array_equal(first, [4, 4])
+        np.testing.assert_array_equal(second, [5, 5])
+        np.testing.assert_array_equal(other.params["W"], [2, 2])
+        np.testing.assert_array_equal(stand_in.fields.params["W"], [1, 1])
+
+    def test_a_file_of_the_submission_can_be_read(self, open_check, forks):
+        probes = open_check("text = 'here'", forks=forks).probes
+        assert b"'here'" in probes.read_submitted_file("student.py")
+        with pytest.raises(StudentError, match="FileNotFoundError"):
+            probes.read_submitted_file("absent.json")
+
     def test_chance_starts_again_with_each_example_and_old_handles_are_gone(self, open_check, forks):
         check = open_check(LAYERS, forks=forks)
         layer = check.submission.Layer(2)
