@@ -152,7 +152,7 @@ class Server:
         if isinstance(value, Callables):
             return wire.HANDLE, ["callable", value.cacheable]
         # A copy that the student's code made of a stand-in is an object of its own.
-        if isinstance(value, StandInObject) and self._stand_ins.get(value.__dict__.get("_stand_in")) is value:
+        if isinstance(value, StandInObject) and self._stand_ins.get(value.__dict__.get("_stand_in", 0)) is value:
             return wire.STAND_IN, [value.__dict__["_stand_in"]]
         number = self._numbers.get(id(value))
         if number is None:
