@@ -275,12 +275,18 @@ def assert_shape(got: Any, shape: Sequence[int], name: str, *, called: str = "")
 
 
 def assert_unchanged(
-    before: ArrayLike, after: Any, name: str, *, called: str = "", cause: str = "mutates_input"
+    before: ArrayLike,
+    after: Any,
+    name: str,
+    *,
+    called: str = "",
+    cause: str = "mutates_input",
+    tolerance: float = 0.0,
 ) -> None:
-    """Raises CheckFailed with `cause` unless `after` holds the same values as `before`."""
+    """Raises CheckFailed with `cause` unless every entry of `after` is within `tolerance` of `before`."""
     wanted = np.asarray(before, dtype=np.float64)
     array = as_array(after, name, called=called, finite=False)
-    if array.shape == wanted.shape and np.array_equal(array, wanted, equal_nan=True):
+    if array.shape == wanted.shape and np.allclose(array, wanted, rtol=0.0, atol=tolerance, equal_nan=True):
         return
     worst = None
     if array.shape == wanted.shape:

@@ -1,0 +1,236 @@
+"""Running a student's gradient checker: the network it is given, and the numbers that it prints.
+
+The network is made of stand-ins, so the student's own layers take no part. All rows of the data set are equal: whatever
+batch the checker takes, the mean loss and its derivatives are the same, and every number it should print is known. The
+layers report a gradient that may be wrong on purpose: then the back-propagated and the approximated derivative differ,
+and a checker that prints one of them twice is found out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autograder.checks.compare import CheckFailed, as_array, call
+from autograder.checks.gradients import numerical_gradient
+from autograder.checks.layers import cross_entropy, held_params, linear, rectified, relu_stand_in
+from autograder.checks.strategies import filled
+from autograder.sandbox.proxy import StandIn, StudentError
+
+Array = NDArray[np.float64]
+Place = tuple[str, str]
+
+PLACES: tuple[Place, ...] = (("L1", "W"), ("L1", "b"), ("L2", "W"), ("L2", "b"))
+EPSILON = 1e-3  # the handout's
+ROWS = 5000  # as many as the given magnitude_checker takes
+INPUTS, HIDDEN, CLASSES = 3, 4, 3
+
+# Seeds whose networks are lively, found by trying: see `is_lively`.
+LIVELY_SEEDS = (1395, 748, 1582, 1459)
+
+# A number in a text; not one inside a name, such as L1 or float64.
+_NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?")
+
+
+# ---- What is printed ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A number as it was printed: its value, and half a unit of its last digit."""
+
+    value: float
+    rounding: float
+
+
+def printed_numbers(text: str) -> list[Printed]:
+    """All numbers in a text, in order."""
+    return [_printed(found.group()) for found in _NUMBER.finditer(text)]
+
+
+def _printed(word: str) -> Printed:
+    mantissa, _, exponent = word.lower().partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    return Printed(float(word), 0.6 * 10.0 ** (min(int(exponent or 0), 300) - decimals))
+
+
+def times_printed(value: float, numbers: Sequence[Printed], slack: float) -> int:
+    """How many of the numbers are `value`, within `slack` and the rounding they were printed with."""
+    # A number without decimals says too little: 1 is not a derivative of 0.7.
+    return sum(abs(n.value - value) <= slack + n.rounding for n in numbers if n.rounding < 0.1 * abs(value))
+
+
+# ---- The network ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedNetwork:
+    """A network for a gradient checker.
+
+    row (1, INPUTS) and label: the example that fills the data set. params: the four parameters. reported: the gradients
+    that the layers report, of the same shapes.
+    """
+
+    row: Array
+    label: int
+    params: Mapping[Place, Array]
+    reported: Mapping[Place, Array]
+
+    def loss_with(self, place: Place, parameter: Array) -> float:
+        """The loss with one parameter replaced."""
+        params = {**self.params, place: parameter}
+        hidden = rectified(linear(self.row, params["L1", "W"], params["L1", "b"]))
+        scores = linear(hidden, params["L2", "W"], params["L2", "b"])
+        return cross_entropy(scores, np.array([[self.label]]))
+
+    def moved_loss(self, place: Place, distance: float) -> float:
+        """The loss with the first entry of one parameter moved."""
+        parameter = self.params[place].copy()
+        parameter[0, 0] += distance
+        return self.loss_with(place, parameter)
+
+    def derivative(self, place: Place) -> float:
+        """The true derivative with respect to a parameter's first entry."""
+        return (self.moved_loss(place, 1e-5) - self.moved_loss(place, -1e-5)) / 2e-5
+
+    def approximation(self, place: Place) -> float:
+        """What the handout's formula gives with its epsilon."""
+        return (self.moved_loss(place, EPSILON) - self.moved_loss(place, -EPSILON)) / (2 * EPSILON)
+
+    def slack(self, place: Place) -> float:
+        """How far an approximation may be off: another small epsilon is as good, and so is float32 printing."""
+        return 2 * abs(self.approximation(place) - self.derivative(place)) + 2e-6 * abs(self.derivative(place))
+
+    def bugs(self, place: Place) -> dict[str, tuple[float, ...]]:
+        """What an approximation with a known bug gives, by cause."""
+        above, here, below = (self.moved_loss(place, step) for step in (EPSILON, 0.0, -EPSILON))
+        right = self.approximation(place)
+        return {
+            "one_sided_difference": ((above - here) / EPSILON, (here - below) / EPSILON),
+            "missing_factor_two": (2 * right,),
+            "sign_flipped": (-right,),
+        }
+
+
+def checked_network(seed: int, *, wrong: bool) -> CheckedNetwork:
+    """The network of one of LIVELY_SEEDS. Its layers report the true gradients, or clearly different, `wrong` ones.
+
+    Raises ValueError for a seed whose network is not lively.
+    """
+    network = _random_network(np.random.default_rng(seed))
+    if not is_lively(network):
+        raise ValueError(f"the network of seed {seed} is not lively; choose a seed of LIVELY_SEEDS")
+    true = {place: _gradient(network, place) for place in PLACES}
+    reported = {place: _wrong(true[place]) if wrong else true[place] for place in PLACES}
+    return CheckedNetwork(network.row, network.label, network.params, reported)
+
+
+def is_lively(network: CheckedNetwork) -> bool:
+    """Whether each right number can be told from every wrong one.
+
+    The four derivatives, true and wrong, are far from 0 and from each other, no step of epsilon reaches a corner of the
+    ReLU, and the loss bends enough for a one-sided difference to be seen.
+    """
+    sums = linear(network.row, network.params["L1", "W"], network.params["L1", "b"])
+    if np.min(np.abs(sums)) < 0.1 or sums[0, 0] < 0:
+        return False
+    derivatives = np.array([network.derivative(place) for place in PLACES])
+    sizes = np.sort(np.abs(np.concatenate([derivatives, _wrong(derivatives)])))
+    if sizes[0] < 0.25 or np.any(sizes[1:] < 1.03 * sizes[:-1]):
+        return False
+    for place in PLACES:
+        one_sided = network.bugs(place)["one_sided_difference"]
+        if min(abs(value - network.approximation(place)) for value in one_sided) < 20 * network.slack(place) + 2e-5:
+            return False
+    return True
+
+
+def _random_network(random: np.random.Generator) -> CheckedNetwork:
+    params = {
+        ("L1", "W"): filled(random, (INPUTS, HIDDEN), largest=1.0),
+        ("L1", "b"): filled(random, (1, HIDDEN), largest=1.0),
+        ("L2", "W"): filled(random, (HIDDEN, CLASSES), largest=1.5),
+        ("L2", "b"): filled(random, (1, CLASSES), largest=1.0),
+    }
+    row = filled(random, (1, INPUTS), largest=3.0)
+    return CheckedNetwork(row, int(random.integers(0, CLASSES)), params, {})
+
+
+def _wrong(gradient: Array) -> Array:
+    return 0.6 * gradient + 0.37
+
+
+def _gradient(network: CheckedNetwork, place: Place) -> Array:
+    return numerical_gradient(lambda moved: network.loss_with(place, moved), network.params[place])
+
+
+# ---- A run ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class CheckerRun:
+    """What a run of gradient_checker left: its text, the numbers in it, the parameters, and whether any was moved."""
+
+    text: str
+    numbers: list[Printed]
+    params: dict[Place, Any]
+    moved: bool
+
+
+def run_checker(submission: Any, probes: Any, network: CheckedNetwork) -> CheckerRun:
+    """Run the student's gradient_checker(DataSet, model) on the network."""
+    given = probes.module("utils")
+    data = given.DataSplit(np.repeat(network.row, ROWS, axis=0), np.full((ROWS, 1), float(network.label)))
+    seen: list[bool] = []
+    model = {
+        "L1": _reporting_layer(network, "L1", seen),
+        "nonlinear1": relu_stand_in(),
+        "L2": _reporting_layer(network, "L2", seen),
+        "loss": given.softmax_cross_entropy(),
+    }
+    probes.printed()
+    call(submission, "gradient_checker", data, model, name="")
+    text = probes.printed()
+    params = {(layer, key): held_params(model[layer], f"model[{layer!r}]")[key] for layer, key in PLACES}
+    return CheckerRun(text, printed_numbers(text), params, any(seen))
+
+
+def whatever_backward_pass_does(submission: Any, judge: Callable[[], None]) -> None:
+    """Call `judge`; if it fails, again with a right backward_pass in the student's module.
+
+    A gradient checker may use the student's own backward_pass in its own way, and must not fail because of it.
+    """
+    try:
+        judge()
+    except (CheckFailed, StudentError):
+        # The gradients that the layers report stand in them already, so there is nothing left to do for it.
+        submission.backward_pass = StandIn("backward_pass", {}, {"__call__": lambda fields, *arguments: None})
+        judge()
+
+
+def _reporting_layer(network: CheckedNetwork, layer: str, seen: list[bool]) -> StandIn:
+    """A linear layer whose gradients are the network's reported ones; `seen` learns whether a parameter was moved."""
+    start = {key: network.params[layer, key] for key in ("W", "b")}
+    reported = {key: network.reported[layer, key] for key in ("W", "b")}
+
+    def forward(fields: SimpleNamespace, X: Any) -> Array:
+        params = {key: as_array(held_params(fields, layer)[key], key, shape=start[key].shape) for key in start}
+        seen.append(any(not np.array_equal(params[key], start[key]) for key in start))
+        return linear(as_array(X, "X", ndim=2), params["W"], params["b"])
+
+    def backward(fields: SimpleNamespace, X: Any, grad: Any) -> Array:
+        fields.gradient = dict(reported)
+        return np.zeros_like(as_array(X, "X", ndim=2))
+
+    return StandIn(
+        "linear_layer",
+        {"params": start, "gradient": dict(reported)},
+        {"forward": forward, "backward": backward},
+        imitates="linear_layer",
+    )

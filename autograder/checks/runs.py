@@ -1,0 +1,50 @@
+"""Running a whole training script and reading the record that it writes: a JSON file of accuracies per epoch."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from autograder.checks.compare import as_array, as_mapping, as_scalar, fail
+
+# A record far longer than any training is not read.
+LARGEST_RECORD = 1_000_000
+
+KEYS = ("train", "val", "test", "time")
+
+
+def read_record(content: bytes, name: str, *, called: str) -> dict[str, Any]:
+    """A training record: `train` and `val`, lists of accuracies per epoch, `test`, an accuracy, `time`, in seconds.
+
+    Raises CheckFailed where it is no JSON, or an entry is missing or impossible.
+    """
+    if len(content) > LARGEST_RECORD:
+        fail(f"{name} is {len(content):,} bytes long", called=called, expected="four short entries")
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError):
+        fail(f"{name} is not valid JSON", called=called, cause="wrong_type", expected="what json.dump writes")
+    entries = as_mapping(record, KEYS, name, called=called)
+    curves = {key: _curve(entries[key], f"{key!r} in {name}", called) for key in ("train", "val")}
+    if len(curves["train"]) != len(curves["val"]):
+        fail(
+            f"'train' in {name} has {len(curves['train'])} entries and 'val' has {len(curves['val'])}",
+            called=called,
+            expected="one entry each per epoch",
+        )
+    test = _curve([entries["test"]], f"'test' in {name}", called)[0]
+    seconds = as_scalar(entries["time"], f"'time' in {name}", called=called)
+    if seconds < 0:
+        fail(f"'time' in {name} is {seconds:g}", called=called, expected="seconds, at least 0")
+    return {**curves, "test": test, "time": seconds}
+
+
+def _curve(value: Any, name: str, called: str) -> list[float]:
+    """Accuracies, each from 0 to 1, at least one."""
+    curve = as_array(value, name, called=called).reshape(-1)
+    if not curve.size:
+        fail(f"{name} is empty", called=called, expected="one accuracy per epoch")
+    if curve.min() < 0 or curve.max() > 1:
+        worst = curve.min() if curve.min() < 0 else curve.max()
+        fail(f"{name} holds {worst:g}", called=called, expected="accuracies between 0 and 1")
+    return [float(accuracy) for accuracy in curve]

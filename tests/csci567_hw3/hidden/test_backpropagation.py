@@ -1,0 +1,154 @@
+"""3.1.4: the student's backward_pass on layers of ours, against the reference's."""
+
+import dataclasses
+
+import numpy as np
+from gradescope_utils.autograder_utils.decorators import number, visibility, weight
+from hypothesis import given
+
+from autograder.checks.compare import (
+    as_array,
+    as_mapping,
+    assert_close,
+    assert_unchanged,
+    attribute,
+    call,
+    fail,
+    require_object,
+    unpack,
+)
+from autograder.checks.diagnose import Context
+from autograder.checks.layers import held_params, linear_stand_in, loss_stand_in, relu_stand_in
+from autograder.checks.strategies import mlp_batches
+
+BACKWARD_PASS = "backward_pass(model, x, a1, h1, a2, y)"
+PLACES = (("L2", "W"), ("L2", "b"), ("L1", "W"), ("L1", "b"))
+
+
+def right_model(reference, batch):
+    """The reference's network with the parameters of the batch."""
+    model = {
+        "L1": reference.linear_layer(batch.inputs, batch.hidden),
+        "nonlinear1": reference.relu(),
+        "L2": reference.linear_layer(batch.hidden, batch.classes),
+        "loss": reference.softmax_cross_entropy(),
+    }
+    model["L1"].params = {"W": batch.W1, "b": batch.b1}
+    model["L2"].params = {"W": batch.W2, "b": batch.b2}
+    return model
+
+
+def right_gradients(reference, batch):
+    """The gradients by layer and name, and the outputs (a1, h1, a2) of the forward pass."""
+    model = right_model(reference, batch)
+    *outputs, _ = reference.forward_pass(model, batch.x, batch.y)
+    reference.backward_pass(model, batch.x, *outputs, batch.y)
+    return {(layer, key): model[layer].gradient[key] for layer, key in PLACES}, outputs
+
+
+def our_model(batch, a1):
+    """Our own layers, as they are after the forward pass."""
+    return {
+        "L1": linear_stand_in(batch.W1, batch.b1),
+        "nonlinear1": relu_stand_in(a1),
+        "L2": linear_stand_in(batch.W2, batch.b2),
+        "loss": loss_stand_in(),
+    }
+
+
+def gradients_in(model):
+    """What stands in the two linear layers now, by layer and name."""
+    found = {}
+    for layer in ("L2", "L1"):
+        value = getattr(model[layer].fields, "gradient", None)
+        gradient = as_mapping(value, ["W", "b"], f"model[{layer!r}].gradient", called=BACKWARD_PASS)
+        found |= {(layer, key): gradient[key] for key in ("W", "b")}
+    return found
+
+
+def without_mask(reference, batch, outputs, key):
+    """The first layer's gradient where the ReLU's backward is left out."""
+    model = right_model(reference, batch)
+    upstream = model["L2"].backward(outputs[1], model["loss"].backward(outputs[2], batch.y))
+    model["L1"].backward(batch.x, upstream)
+    return model["L1"].gradient[key]
+
+
+def with_scores_for_activations(reference, batch, outputs):
+    """The last layer's weight gradient where it is given a1 in place of h1."""
+    model = right_model(reference, batch)
+    model["L2"].backward(outputs[0], model["loss"].backward(outputs[2], batch.y))
+    return model["L2"].gradient["W"]
+
+
+def assert_gradients(reference, batch, model, called):
+    """What stands in the layers is what the reference computes."""
+    expected, outputs = right_gradients(reference, batch)
+    alternatives = {
+        ("L1", "W"): {"missing_mask": lambda: without_mask(reference, batch, outputs, "W")},
+        ("L1", "b"): {"missing_mask": lambda: without_mask(reference, batch, outputs, "b")},
+        ("L2", "W"): {"missing_relu": lambda: with_scores_for_activations(reference, batch, outputs)},
+        ("L2", "b"): {},
+    }
+    for place, gradient in gradients_in(model).items():
+        assert_close(
+            gradient,
+            expected[place],
+            "model[{!r}].gradient[{!r}]".format(*place),
+            called=called,
+            context=Context(batch.rows, alternatives[place]),
+            hide_expected=True,
+        )
+
+
+@number("3.1.4.3")
+@weight(1.5)
+@visibility("after_published")
+@given(batch=mlp_batches())
+def test_gradients(submission, reference, batch):
+    """backward_pass leaves the right gradients in both linear layers"""
+    _, outputs = right_gradients(reference, batch)
+    model = our_model(batch, outputs[0])
+    call(submission, "backward_pass", model, batch.x, *outputs, batch.y, name="")
+    assert_gradients(reference, batch, model, BACKWARD_PASS)
+
+
+@number("3.1.4.4")
+@weight(0.5)
+@visibility("after_published")
+@given(batch=mlp_batches())
+def test_next_batch(submission, reference, batch):
+    """backward_pass on a second batch leaves the gradients of that batch alone"""
+    model = None
+    for x, y in ((batch.x, batch.y), (batch.x[:1], (batch.y[:1] + 1.0) % batch.classes)):
+        current = dataclasses.replace(batch, x=x, y=y)
+        _, outputs = right_gradients(reference, current)
+        model = model or our_model(current, outputs[0])
+        model["nonlinear1"].fields.mask = outputs[0] > 0
+        call(submission, "backward_pass", model, x, *outputs, y, name="")
+    assert_gradients(reference, current, model, "backward_pass(...) on one batch, then on another")
+
+
+@number("3.1.4.5")
+@weight(0.5)
+@visibility("after_published")
+@given(batch=mlp_batches())
+def test_only_gradients_change(submission, probes, reference, batch):
+    """backward_pass computes gradients, and changes no parameter and none of its arguments"""
+    _, outputs = right_gradients(reference, batch)
+    model = our_model(batch, outputs[0])
+    function = require_object(attribute(submission, "backward_pass", "the submission"), "backward_pass")
+    given_arrays = (batch.x, *outputs, batch.y)
+    _, arguments = probes.call_and_return_arguments(function, model, *given_arrays)
+    _, *after = unpack(arguments, 6, "the arguments")
+    for place, gradient in gradients_in(model).items():
+        name = "model[{!r}].gradient[{!r}]".format(*place)
+        if not np.any(as_array(gradient, name, called=BACKWARD_PASS)):
+            fail(f"{name} is all zero", called=BACKWARD_PASS, expected="the gradient of the loss")
+    for layer, before in (("L1", (batch.W1, batch.b1)), ("L2", (batch.W2, batch.b2))):
+        params = held_params(model[layer], f"model[{layer!r}]")
+        for key, array in zip(("W", "b"), before, strict=True):
+            name = f"model[{layer!r}].params[{key!r}]"
+            assert_unchanged(array, params[key], name, called=BACKWARD_PASS, cause="mutates_state")
+    for name, before, array in zip(("x", "a1", "h1", "a2", "y"), given_arrays, after, strict=True):
+        assert_unchanged(before, array, name, called=BACKWARD_PASS)

@@ -1,0 +1,101 @@
+"""3.1.3: gradient descent on layers of ours, against the update rule."""
+
+import numpy as np
+from gradescope_utils.autograder_utils.decorators import number, visibility, weight
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograder.checks.compare import as_array, as_mapping, assert_close, call
+from autograder.checks.diagnose import Context, same
+from autograder.checks.layers import as_row, held_params, linear_stand_in, loss_stand_in, relu_stand_in
+from autograder.checks.strategies import filled, mlp_batches
+from autograder.sandbox.proxy import StandIn
+
+# None is 1, where a step that forgets the rate, or takes it twice, would be right.
+RATES = (0.5, 0.2, 3.0, 0.01)
+ORDER = (("L1", "W"), ("L1", "b"), ("L2", "W"), ("L2", "b"))
+
+
+def network(batch, gradients):
+    """A model of our own layers, with these gradients in its two linear layers."""
+    return {
+        "L1": linear_stand_in(batch.W1, batch.b1, gradients["L1"]),
+        "nonlinear1": relu_stand_in(),
+        "L2": linear_stand_in(batch.W2, batch.b2, gradients["L2"]),
+        "loss": loss_stand_in(),
+    }
+
+
+def start_of(batch):
+    """The parameters before the first step."""
+    return {"L1": {"W": batch.W1, "b": batch.b1}, "L2": {"W": batch.W2, "b": batch.b2}}
+
+
+def gradients_for(batch, seed):
+    """Random gradients of the right shapes, none of them 0."""
+    random = np.random.default_rng(seed)
+    return {
+        layer: {key: filled(random, old.shape) for key, old in start_of(batch)[layer].items()} for layer in ("L1", "L2")
+    }
+
+
+def step(submission, model, rate, called):
+    """The model after one step, and its parameters by layer and name."""
+    returned = call(submission, "miniBatchGradientDescent", model, rate, name="")
+    model = as_mapping(returned, ["L1", "L2"], "the returned model", called=called)
+    after = {layer: held_params(model[layer], f"model[{layer!r}]") for layer in ("L1", "L2")}
+    for layer, params in after.items():
+        params["W"] = as_array(params["W"], f"model[{layer!r}].params['W']", ndim=2, called=called)
+        name = f"model[{layer!r}].params['b']"
+        params["b"] = as_row(params["b"], params["W"].shape[1], name, called=called)
+    return model, after
+
+
+def assert_stepped(after, before, gradients, rate, called):
+    """Every parameter is where the rule puts it; the message names the bug that the whole network shows."""
+    right = {place: before[place[0]][place[1]] - rate * gradients[place[0]][place[1]] for place in ORDER}
+    some_are_right = any(same(after[layer][key], right[layer, key]) for layer, key in ORDER)
+    for layer, key in ORDER:
+        old, gradient = before[layer][key], gradients[layer][key]
+        alternatives = {
+            "ascends": old + rate * gradient,
+            "learning_rate_ignored": old - gradient,
+            "learning_rate_twice": old - rate * rate * gradient,
+        }
+        if some_are_right:
+            alternatives["updates_subset"] = old
+        assert_close(
+            after[layer][key],
+            right[layer, key],
+            f"model[{layer!r}].params[{key!r}] after the step",
+            called=called,
+            context=Context(alternatives=alternatives),
+            hide_expected=True,
+        )
+
+
+@number("3.1.3.3")
+@weight(0.75)
+@visibility("after_published")
+@given(batch=mlp_batches(), rate=st.sampled_from(RATES))
+def test_step(submission, batch, rate):
+    """One step puts every parameter where the update rule says"""
+    gradients, called = gradients_for(batch, batch.rows), f"miniBatchGradientDescent(model, {rate})"
+    _, after = step(submission, network(batch, gradients), rate, called)
+    assert_stepped(after, start_of(batch), gradients, rate, called)
+
+
+@number("3.1.3.4")
+@weight(0.5)
+@visibility("after_published")
+@given(batch=mlp_batches(), rate=st.sampled_from(RATES))
+def test_second_step(submission, batch, rate):
+    """A second step starts from the first, and depends on the new gradient and rate alone"""
+    called = f"miniBatchGradientDescent(model, {rate}), new gradients, miniBatchGradientDescent(model, {rate / 2})"
+    first, second = gradients_for(batch, 1), gradients_for(batch, 2)
+    model, between = step(submission, network(batch, first), rate, called)
+    for layer in ("L1", "L2"):
+        holder = model[layer].fields if isinstance(model[layer], StandIn) else model[layer]
+        holder.gradient = second[layer]
+    _, after = step(submission, model, rate / 2, called)
+    assert_stepped(after, between, second, rate / 2, called)

@@ -1,0 +1,75 @@
+"""3.1.3: one step of gradient descent on layers of ours."""
+
+import numpy as np
+from gradescope_utils.autograder_utils.decorators import number, tags, weight
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograder.checks.compare import as_array, as_mapping, assert_close, call, fail
+from autograder.checks.layers import as_row, held_params, linear_stand_in, loss_stand_in, relu_stand_in
+from autograder.checks.strategies import filled, mlp_batches
+
+STEP = "miniBatchGradientDescent(model, {})"
+RATES = (0.5, 0.1, 2.0)
+
+
+def network(batch, gradients):
+    """A model of our own layers, with these gradients in its two linear layers."""
+    return {
+        "L1": linear_stand_in(batch.W1, batch.b1, gradients["L1"]),
+        "nonlinear1": relu_stand_in(),
+        "L2": linear_stand_in(batch.W2, batch.b2, gradients["L2"]),
+        "loss": loss_stand_in(),
+    }
+
+
+def gradients_for(batch):
+    """Random gradients of the right shapes, none of them 0."""
+    random = np.random.default_rng(batch.W1.size)
+    return {
+        "L1": {"W": filled(random, batch.W1.shape), "b": filled(random, batch.b1.shape)},
+        "L2": {"W": filled(random, batch.W2.shape), "b": filled(random, batch.b2.shape)},
+    }
+
+
+@number("3.1.3.1")
+@weight(0.5)
+@tags("public")
+@given(batch=mlp_batches(), rate=st.sampled_from(RATES))
+def test_step(submission, batch, rate):
+    """One step moves every parameter against its gradient, by the learning rate times the gradient"""
+    called, gradients = STEP.format(rate), gradients_for(batch)
+    before = {"L1": {"W": batch.W1, "b": batch.b1}, "L2": {"W": batch.W2, "b": batch.b2}}
+    returned = call(submission, "miniBatchGradientDescent", network(batch, gradients), rate, name="")
+    model = as_mapping(returned, ["L1", "L2"], "the returned model", called=called)
+    for layer, entries in before.items():
+        params = held_params(model[layer], f"model[{layer!r}]")
+        for key, old in entries.items():
+            name = f"model[{layer!r}].params[{key!r}]"
+            new = as_row(params[key], old.size, name, called=called) if key == "b" else params[key]
+            moved = old - as_array(new, name, shape=old.shape, called=called)
+            if not np.any(moved):
+                fail(f"{name} is the same after the step", called=called, expected="a change against the gradient")
+            assert_close(moved / rate, gradients[layer][key], f"(before - after) / rate of {name}", called=called)
+
+
+@number("3.1.3.2")
+@weight(0.25)
+@tags("public")
+def test_returns_the_model(submission):
+    """The step returns the model, with all of its layers, also those that have no parameters"""
+    called = STEP.format(0.5)
+    W, b = np.array([[0.5, -1.0], [2.0, 0.3]]), np.array([[0.1, -0.2]])
+    gradient = {"W": np.ones((2, 2)), "b": np.ones((1, 2))}
+    model = {
+        "loss": loss_stand_in(),
+        "L2": linear_stand_in(W, b, gradient),
+        "nonlinear1": relu_stand_in(),
+        "L1": linear_stand_in(W, b, gradient),
+    }
+    returned = call(submission, "miniBatchGradientDescent", model, 0.5, name="")
+    after = as_mapping(returned, list(model), "the returned model", called=called)
+    for layer in ("L1", "L2"):
+        W_after = as_array(held_params(after[layer], f"model[{layer!r}]")["W"], "params['W']", shape=W.shape)
+        if np.array_equal(W_after, W):
+            fail(f"model[{layer!r}].params['W'] is the same after the step", called=called, expected="a step")

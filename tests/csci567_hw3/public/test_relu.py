@@ -1,0 +1,55 @@
+"""3.1.2: the ReLU, by its properties and by numerical gradients."""
+
+import numpy as np
+from gradescope_utils.autograder_utils.decorators import number, tags, weight
+from hypothesis import given
+
+from autograder.checks.compare import as_array, assert_close, is_single
+from autograder.checks.diagnose import Context
+from autograder.checks.gradients import assert_gradient
+from autograder.checks.layers import Layer
+from autograder.checks.strategies import relu_batches
+
+FORWARD = "relu().forward(X)"
+BACKWARD = "layer = relu(); layer.forward(X); layer.backward(X, grad)"
+
+
+@number("3.1.2.1")
+@weight(0.75)
+@tags("public")
+@given(batch=relu_batches())
+def test_forward(submission, batch):
+    """forward keeps positive entries and sets negative ones to 0"""
+    output = as_array(
+        Layer.make(submission, "relu").forward(batch.X), "forward(X)", shape=batch.X.shape, called=FORWARD
+    )
+    positive = batch.X > 0
+    leaves_negatives = Context(alternatives={"missing_relu": batch.X})
+    expected = np.zeros_like(batch.X)
+    expected[positive] = batch.X[positive]
+    assert_close(output, expected, "forward(X)", called=FORWARD, context=leaves_negatives)
+
+
+@number("3.1.2.2")
+@weight(0.75)
+@tags("public")
+@given(batch=relu_batches())
+def test_gradient(submission, batch):
+    """backward returns the gradient of the loss with respect to X"""
+    layer = Layer.make(submission, "relu")
+    output = layer.forward(batch.X)
+    returned = layer.backward(batch.X, batch.upstream)
+
+    def loss(X):
+        moved = as_array(layer.forward(X), "forward(X)", shape=X.shape, called=FORWARD)
+        return np.sum(batch.upstream * moved)
+
+    assert_gradient(
+        returned,
+        loss,
+        at=batch.X,
+        name="the gradient that backward returns",
+        called=BACKWARD,
+        context=Context(batch_size=batch.rows, alternatives={"missing_mask": batch.upstream}),
+        single=is_single(output),
+    )
