@@ -12,42 +12,46 @@ from gradescope_utils.autograder_utils.decorators import number, visibility, wei
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.checks.compare import CheckFailed, fail, show
+from autograder.checks.compare import CheckFailed, as_array, as_scalar, fail, show
 from autograder.sandbox.proxy import StudentError
 
-from ..public.network import KINDS, DataSet, Settings, make_data, random_numbers
+from ..public.network import KINDS, Array, DataSet, Settings, make_data, random_numbers
 from ..public.training import TRAIN, Methods, Task, Trained, train, train_with
-from .descent import accuracy, ends_of_all_orders, mean_loss
+from .solution import accuracy, ends_of_all_orders, gradients, loss, mean_loss, softmax
 
 LOOSE = 1e-4
 LOOSE_SINGLE = 2e-3
 
 
-def solution_methods(reference, task: Task, bias_shape: tuple[int, ...]) -> Methods:
-    """The worked solution's methods, on the parameters of the object that they are called on."""
+def right_methods(task: Task, bias_shape: tuple[int, ...]) -> Methods:
+    """The handout's formulas as methods, working on the W and b of the object that they are called on."""
 
-    def forward_pass(fields: SimpleNamespace, inputs: Any) -> Any:
-        return reference.Model.forward_pass(fields, np.asarray(inputs))
+    def forward_pass(fields: SimpleNamespace, inputs: Any) -> Array:
+        W, b = as_array(fields.W, "model.W"), as_array(fields.b, "model.b")
+        return softmax(np.atleast_2d(as_array(inputs, "the image") @ W + b))
 
-    def loss(fields: SimpleNamespace, probabilities: Any, gt_label: Any) -> Any:
-        return float(reference.Model.loss(np.asarray(probabilities), int(gt_label)))
+    def loss_of_one(fields: SimpleNamespace, probabilities: Any, gt_label: Any) -> float:
+        return loss(as_array(probabilities, "the probabilities", ndim=2), int(as_scalar(gt_label, "the label")))
 
-    def back_propagation(fields: SimpleNamespace, img: Any, probabilities: Any, gt_label: Any) -> Any:
-        gradW, gradB = reference.Model.back_propagation(np.asarray(img), np.asarray(probabilities), int(gt_label))
+    def back_propagation(fields: SimpleNamespace, img: Any, probabilities: Any, gt_label: Any) -> tuple[Array, Array]:
+        row = as_array(probabilities, "the probabilities", ndim=2)
+        gradW, gradB = gradients(as_array(img, "the image").reshape(-1), row, int(as_scalar(gt_label, "the label")))
         return gradW, gradB.reshape(bias_shape)
 
     def gradient_descent(fields: SimpleNamespace, gradW: Any, gradB: Any) -> None:
-        ours = SimpleNamespace(W=fields.W, b=fields.b, learning_rate=task.settings.learning_rate)
-        reference.Model.gradient_descent(ours, np.asarray(gradW), np.asarray(gradB))
-        fields.W, fields.b = ours.W, ours.b
+        rate = task.settings.learning_rate
+        fields.W = as_array(fields.W, "model.W") - rate * as_array(gradW, "gradW")
+        fields.b = as_array(fields.b, "model.b") - rate * as_array(gradB, "gradB")
 
-    methods = (forward_pass, loss, back_propagation, gradient_descent)
-    return {method.__name__: method for method in methods}
+    return {
+        "forward_pass": forward_pass,
+        "loss": loss_of_one,
+        "back_propagation": back_propagation,
+        "gradient_descent": gradient_descent,
+    }
 
 
-def require_training(
-    submission: Any, probes: Any, reference: Any, task: Task, judge: Callable[[Trained], None]
-) -> None:
+def require_training(submission: Any, probes: Any, task: Task, judge: Callable[[Trained], None]) -> None:
     """Raises what `judge` raises, unless train_nn satisfies it as it is, or with our methods in the others' place.
 
     The second time a bug in another method does no harm; the first time a train_nn may be written as it likes.
@@ -55,7 +59,7 @@ def require_training(
     bias_shapes = ((1, task.data.classes), (task.data.classes,))
     runs: list[Callable[[], Trained]] = [functools.partial(train, submission, probes, task)]
     for shape in bias_shapes:
-        methods = solution_methods(reference, task, shape)
+        methods = right_methods(task, shape)
         runs.append(functools.partial(train_with, submission, probes, task, methods))
     failures: list[CheckFailed | StudentError] = []
     for run in runs:
@@ -87,7 +91,7 @@ def _make_task(data: DataSet, settings: Settings, seed: int) -> Task:
 @weight(0.5)
 @visibility("after_published")
 @given(task=small_tasks())
-def test_gradient_descent(submission, probes, reference, task):
+def test_gradient_descent(submission, probes, task):
     """train_nn ends where one step for each image and epoch leads, in some order"""
 
     def judge(trained: Trained) -> None:
@@ -101,7 +105,7 @@ def test_gradient_descent(submission, probes, reference, task):
                 expected="the W and b to which one step for each image and epoch leads, in any order",
             )
 
-    require_training(submission, probes, reference, task, judge)
+    require_training(submission, probes, task, judge)
 
 
 def separable_task() -> Task:
@@ -117,7 +121,7 @@ def separable_task() -> Task:
 @number("Q6.2.5")
 @weight(0.5)
 @visibility("after_published")
-def test_learns(submission, probes, reference):
+def test_learns(submission, probes):
     """train_nn learns: the loss falls, and the network knows images that are easy to tell apart"""
     task = separable_task()
     images, labels = task.data.images, task.data.labels
@@ -134,4 +138,4 @@ def test_learns(submission, probes, reference):
                 expected="a loss that falls to a third or less, and at least 90% of these easy images known",
             )
 
-    require_training(submission, probes, reference, task, judge)
+    require_training(submission, probes, task, judge)

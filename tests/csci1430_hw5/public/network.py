@@ -99,6 +99,12 @@ def make_data(count: int, pixels: int, classes: int, kind: str, seed: int) -> Da
     return DataSet(images[:count], labels[:count], classes, images[count:], labels[count:])
 
 
+def plain_data(count: int, pixels: int, classes: int) -> DataSet:
+    """`count` black images of the label 0, for a model that nothing is to learn from them."""
+    images, labels = np.zeros((count, pixels), dtype=int), np.zeros(count, dtype=np.uint8)
+    return DataSet(images, labels, classes, images, labels)
+
+
 def random_pixels(generator: np.random.Generator, shape: tuple[int, ...], kind: str) -> NDArray[Any]:
     """Pixels of one kind of data: int 0 and 1, or floats of one decimal from -1 to 1."""
     if kind == MNIST_LIKE:
@@ -243,7 +249,7 @@ class Network:
 
 def network_of(submission: Any, probes: Any, layer: Layer) -> Network:
     """A submission's model with the weights and biases of `layer`."""
-    data = make_data(2, layer.W.shape[0], layer.classes, MNIST_LIKE, 0)
+    data = plain_data(2, layer.W.shape[0], layer.classes)
     return Network(submission, data, probes.module("hyperparameters"), Settings(), layer.W, layer.b)
 
 

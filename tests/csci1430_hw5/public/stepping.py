@@ -13,7 +13,7 @@ from autograder.checks.compare import CheckFailed, as_array, assert_close, fail
 from autograder.checks.diagnose import Context
 from autograder.sandbox.proxy import StudentError
 
-from .network import MNIST_LIKE, Array, Network, Settings, Step, apply_settings, make_data
+from .network import Array, Network, Settings, Step, apply_settings, plain_data
 
 DESCENT = "model.gradient_descent(gradW, gradB)"
 
@@ -70,7 +70,7 @@ def judge_steps(
 def take(submission: Any, probes: Any, step: Step, factors: Sequence[float], bias_shape: tuple[int, ...]) -> Stepped:
     """Take the steps on a new model whose W and b are set to the step's."""
     settings = Settings(step.learning_rate)
-    data = make_data(IMAGES, step.W.shape[0], step.W.shape[1], MNIST_LIKE, 0)
+    data = plain_data(IMAGES, step.W.shape[0], step.W.shape[1])
     network = Network(submission, data, apply_settings(probes, settings), settings, step.W, step.b)
     for factor in factors:
         network.call("gradient_descent", step.gradW * factor, step.gradB.reshape(bias_shape) * factor)
