@@ -111,7 +111,7 @@ def title(info: CheckInfo, verdict: Verdict) -> str:
     """What the student reads first; it says so where a check costs nothing."""
     if verdict.cause == "optional_missing":
         return f"{info.name} (optional, not submitted)"
-    if info.weight == 0 and info.leaderboard is None:
+    if info.weight == 0 and info.leaderboard is None and not info.name.startswith("Advice"):
         return f"Advice: {info.name}"
     return info.name
 

@@ -192,7 +192,8 @@ def _watching(
             raise  # `assume`, for one: not a failure of the check
         except _FAILURES as error:
             after()
-            failed(Failure(tuple((name, describe(keywords[name])) for name in given if name in keywords), error))
+            shown = [describe_argument(name, keywords[name]) for name in given if name in keywords]
+            failed(Failure(tuple(pair for pairs in shown for pair in pairs), error))
         else:
             after()
 
@@ -233,27 +234,34 @@ def ends_the_search(error: BaseException) -> bool:
 # ---- Showing an example ---------------------------------------------------------------------------------------------
 
 
+def describe_argument(name: str, value: object) -> tuple[tuple[str, str], ...]:
+    """An argument as names and texts: an example made of several values is shown value by value."""
+    if dataclasses.is_dataclass(value) and not _has_own_repr(value):
+        fields = [field.name for field in dataclasses.fields(value) if field.repr]
+        inner = (describe_argument(f"{name}.{field}", getattr(value, field)) for field in fields)
+        return tuple(pair for pairs in inner for pair in pairs)
+    return ((name, describe(value)),)
+
+
 def describe(value: object) -> str:
-    """`value` as a student can read it and copy it: arrays laid out in rows with their shape, all of it bounded."""
+    """`value` as a student can read it: arrays laid out in rows with their shape, all of it bounded."""
     return shorten(_describe(value), SHOWN_ARGUMENT)
 
 
 def _describe(value: object) -> str:
     if isinstance(value, np.ndarray):
         return _describe_array(value)
+    if isinstance(value, np.generic):
+        return f"{value.item()!r}  ({value.dtype})"
     if isinstance(value, Mapping):
         return "\n".join(f"[{key!r}] {_indented(entry)}" for key, entry in value.items()) or "{}"
-    if dataclasses.is_dataclass(value) and not _has_own_repr(value):
-        fields = dataclasses.fields(value)
-        return "\n".join(f".{field.name} = {_indented(getattr(value, field.name))}" for field in fields if field.repr)
     return repr(value)
 
 
 def _describe_array(array: np.ndarray) -> str:
     numbers = np.array2string(array, precision=SHOWN_DIGITS, suppress_small=True, threshold=60, edgeitems=3)
-    kind = "" if array.dtype == np.float64 else f", {array.dtype}"
-    separator = "\n" if "\n" in numbers else " "
-    return f"shape {array.shape}{kind}:{separator}{numbers}"
+    kind = f"shape {array.shape}" + ("" if array.dtype == np.float64 else f", {array.dtype}")
+    return f"{kind}\n{numbers}" if "\n" in numbers else f"{numbers}  ({kind})"
 
 
 def _indented(value: object) -> str:

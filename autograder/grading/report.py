@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import html
 import io
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from autograder.grading.results import (
     GRADER_ERROR,
+    LATER,
+    SUMMARY,
     CheckResult,
     ItemRecord,
     Results,
     earned,
     summarize,
+    total,
 )
 from autograder.grading.sections import Section, read_html, render_html
 
@@ -50,17 +54,13 @@ _VISIBILITY_WORDS = {
 
 
 def lost_points(results: Results) -> list[CheckResult]:
-    """The checks that cost points, in the document's order."""
-    return [test for test in results.tests if test.score < test.max_score]
+    """The checks that cost points, in the document's order; not those that the grader itself failed to judge."""
+    return [test for test in results.tests if test.score < test.max_score and test.extra_data.cause != GRADER_ERROR]
 
 
-def advice(results: Results) -> list[CheckResult]:
-    """The checks that cost nothing and have something to say."""
-    return [
-        test
-        for test in results.tests
-        if test.max_score == 0 and test.extra_data.outcome not in ("passed", "not_run") and test.extra_data.item
-    ]
+def is_advice(test: CheckResult) -> bool:
+    """Whether a check costs nothing and has something to say."""
+    return test.max_score == 0 and test.extra_data.outcome not in ("passed", "not_run")
 
 
 def points_text(score: float, max_score: float) -> str:
@@ -85,29 +85,44 @@ def print_report(
     everything: bool = False,
     see_rest: str = "",
 ) -> None:
-    """Print the report to `file` (standard output where None), in colour where that is a terminal that has some.
+    """Print the report to `file` (standard output where None), in colour and full width where that is a terminal.
 
     title: what was graded. everything: explain every failure, not only the first ones. see_rest: the words that tell
     how to see the rest, such as a command.
     """
     from rich.console import Console
 
-    console = Console(file=file, highlight=False, emoji=False, markup=False, soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(file=file, highlight=False, emoji=False, markup=False, width=WIDTH)
-    _print_to(console, results, title, everything, see_rest)
+    file = file or sys.stdout
+    there = Console(file=file)
+    if there.is_terminal:
+        stream = io.StringIO()
+        console = Console(
+            file=stream, force_terminal=True, no_color=there.no_color, width=there.width, legacy_windows=False, **_PLAIN
+        )
+        _print_to(console, results, title, everything, see_rest)
+        text = stream.getvalue()
+    else:
+        text = terminal_text(results, title=title, everything=everything, see_rest=see_rest)
+    # A student's text may hold what this terminal's encoding does not: a question mark is better than no report.
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    file.write(text.encode(encoding, "replace").decode(encoding))
+    file.flush()
 
 
 def terminal_text(
     results: Results, *, title: str = "", everything: bool = False, see_rest: str = "", width: int = WIDTH
 ) -> str:
-    """The report as plain text."""
+    """The report as plain text, without colours and without spaces at the ends of lines."""
     from rich.console import Console
 
     stream = io.StringIO()
-    console = Console(file=stream, highlight=False, emoji=False, markup=False, width=width, color_system=None)
+    console = Console(file=stream, width=width, color_system=None, **_PLAIN)
     _print_to(console, results, title, everything, see_rest)
-    return stream.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
+
+
+# Rich's own ideas of how text should look are kept away from a student's.
+_PLAIN: dict[str, Any] = {"highlight": False, "emoji": False, "markup": False}
 
 
 def _print_to(console: Console, results: Results, title: str, everything: bool, see_rest: str) -> None:
@@ -117,19 +132,20 @@ def _print_to(console: Console, results: Results, title: str, everything: bool, 
         console.print(Text(title, style="bold"))
     console.print(_items_table(results))
     _print_notes(console, results)
-    failures = lost_points(results)
-    groups = _alike(failures)
+    groups = _alike(lost_points(results))
     explained = groups if everything else groups[:EXPLAINED]
     for group in explained:
         _print_failure(console, group)
     rest = groups[len(explained) :]
     if rest:
-        _print_rest(console, rest)
-    remarks = advice(results)
-    if remarks:
-        _print_list(console, "Advice, which costs nothing:", [[test] for test in remarks], "yellow")
-    if (rest or remarks) and see_rest:
-        console.print(Text(f"\nTo see all of it: {see_rest}", style="cyan"))
+        count = sum(len(group) for group in rest)
+        heading = "One more check did not pass:" if count == 1 else f"{count} more checks did not pass:"
+        _print_list(console, heading, rest, "red")
+    hints = [[test] for test in results.tests if is_advice(test)]
+    if hints:
+        _print_list(console, "Advice, which costs nothing:", hints, "yellow")
+    if (rest or hints) and see_rest and not everything:
+        console.print(Text(f"To see all of it: {see_rest}", style="cyan"))
 
 
 def _items_table(results: Results) -> RenderableType:
@@ -154,22 +170,26 @@ def _items_table(results: Results) -> RenderableType:
 
 def _print_notes(console: Console, results: Results) -> None:
     """What concerns the whole submission: faults of the grader, an unfinished run, remarks on files."""
-    from rich.padding import Padding
     from rich.text import Text
 
     extra = results.extra_data
-    faulty = sum(test.extra_data.cause == GRADER_ERROR and bool(test.extra_data.item) for test in results.tests)
+    faulty = [test.number for test in results.tests if test.extra_data.cause == GRADER_ERROR and test.extra_data.item]
     if extra.faults:
-        count = "1 check" if faulty == 1 else f"{faulty} checks" if faulty else "this run"
-        words = f"The autograder itself failed in {count}: those points were not judged, and that is not your fault."
+        where = f"in {_listed(faulty)}" if faulty else "in this run"
+        words = f"The autograder itself failed {where}. Those points were not judged; it is not the submission's fault."
         console.print(Text(f"{words}\n", style="bold red"))
-    if not extra.finished:
+    elif not extra.finished:
         console.print(Text("The run did not end: some checks were not run.\n", style="bold red"))
     for remark in extra.remarks:
         text = f"{remark.file}: {remark.text}" if remark.file else remark.text
-        console.print(Padding(Text(f"Note: {text}", style="yellow"), (0, 0, 0, 0)))
+        console.print(Text(f"Note: {text}", style="yellow"))
     if extra.remarks:
         console.print()
+
+
+def _listed(numbers: Sequence[str]) -> str:
+    shown = ", ".join(numbers[:LISTED])
+    return f"{shown} and {len(numbers) - LISTED} more" if len(numbers) > LISTED else shown
 
 
 def _alike(tests: Sequence[CheckResult]) -> list[list[CheckResult]]:
@@ -185,15 +205,31 @@ def _print_failure(console: Console, group: Sequence[CheckResult]) -> None:
     from rich.text import Text
 
     first = group[0]
-    lost = sum(test.max_score - test.score for test in group)
-    cost = f"   (-{lost:g})" if len(group) == 1 else f"   (-{lost:g} in {len(group)} checks)"
-    console.print(Text.assemble((f"x {first.number}  {first.name}", "bold red"), (cost, "red")))
-    for section in read_html(first.output):
-        console.print(Padding(_section_text(section), (0, 0, 0, INDENT)))
+    lost = total(test.max_score - test.score for test in group)
+    cost = f"-{lost:g}" if len(group) == 1 else f"-{lost:g} in {len(group)} checks"
+    console.print(_title_line(first, "bold red", cost))
+    sections = read_html(first.output)
+    for place, section in enumerate(sections):
+        if place and section.body and section.body in sections[0].body:
+            continue  # the lines at the top said so already
+        console.print(Padding.indent(_section_text(section), INDENT))
     if len(group) > 1:
-        others = ", ".join(test.number for test in group[1:])
-        console.print(Padding(Text(f"The same holds for {others}.", style="red"), (0, 0, 0, INDENT)))
+        others = _listed([test.number for test in group[1:]])
+        console.print(Padding.indent(Text(f"The same holds for {others}.", style="red"), INDENT))
     console.print()
+
+
+def _title_line(test: CheckResult, colour: str, right: str = "") -> RenderableType:
+    """Number and name, the name wrapped below itself, and a note at the right."""
+    from rich.table import Table
+    from rich.text import Text
+
+    line = Table.grid(padding=(0, 1), expand=True)
+    line.add_column(no_wrap=True)
+    line.add_column(ratio=1)
+    line.add_column(justify="right", no_wrap=True)
+    line.add_row(Text(f"x {test.number}", style=colour), Text(test.name, style=colour), Text(right, style=colour))
+    return line
 
 
 def _section_text(section: Section) -> RenderableType:
@@ -217,25 +253,18 @@ def _table_lines(table: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _print_rest(console: Console, groups: Sequence[Sequence[CheckResult]]) -> None:
-    count = sum(len(group) for group in groups)
-    heading = "One more check did not pass:" if count == 1 else f"{count} more checks did not pass:"
-    _print_list(console, heading, groups, "red")
-
-
 def _print_list(console: Console, heading: str, groups: Sequence[Sequence[CheckResult]], colour: str) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
     console.print(Text(heading, style="bold"))
     for group in groups[:LISTED]:
-        first = group[0]
-        more = f" (and {len(group) - 1} more)" if len(group) > 1 else ""
-        console.print(Text(f"x {first.number}  {first.name}{more}", style=colour))
-        for line in first_lines(first)[:1]:
-            console.print(Padding(Text(line), (0, 0, 0, INDENT)))
+        console.print(_title_line(group[0], colour, f"and {len(group) - 1} more" if len(group) > 1 else ""))
+        for line in first_lines(group[0])[:1]:
+            console.print(Padding.indent(Text(line), INDENT))
     if len(groups) > LISTED:
         console.print(Text(f"... and {len(groups) - LISTED} more"))
+    console.print()
 
 
 # ---- As a page ------------------------------------------------------------------------------------------------------
@@ -280,7 +309,7 @@ _PAGE = """<!DOCTYPE html>
 
 def _main_html(results: Results) -> str:
     parts = []
-    notice = [section for section in read_html(results.output) if section.heading != "Summary"]
+    notice = [section for section in read_html(results.output) if section.heading not in (SUMMARY, LATER)]
     if notice:
         parts.append(f'<section class="notice">{render_html(notice)}</section>')
     items = {item.id: item for item in results.extra_data.items}
@@ -291,7 +320,7 @@ def _main_html(results: Results) -> str:
 
 def _item_html(item: ItemRecord | None, tests: Sequence[CheckResult]) -> str:
     name = f"{item.id} {item.title}" if item else "Beside the checks"
-    points = points_text(sum(test.score for test in tests), sum(test.max_score for test in tests))
+    points = points_text(total(test.score for test in tests), total(test.max_score for test in tests))
     heading = f'<h2>{_escape(name)} <span class="points">{points}</span></h2>'
     return "<section>\n" + "\n".join([heading, *(_test_html(test) for test in tests)]) + "\n</section>"
 
@@ -300,7 +329,7 @@ def _test_html(test: CheckResult) -> str:
     state = _state(test)
     opened = " open" if state == "bad" else ""
     number = f"{_escape(test.number)}) " if test.number else ""
-    words = OUTCOME_WORDS[test.extra_data.outcome]
+    words = "advice" if is_advice(test) else OUTCOME_WORDS[test.extra_data.outcome]
     later = _VISIBILITY_WORDS.get(test.visibility)
     notes = "".join(f'<span class="tag">{_escape(note)}</span>' for note in (later, *test.tags) if note)
     body = render_html(read_html(test.output)) or "<p>Nothing to add.</p>"

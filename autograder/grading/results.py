@@ -141,6 +141,10 @@ class Results(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     extra_data: RunExtra
 
 
+SUMMARY, LATER = "Summary", "Hidden checks"
+"""Headings of the parts that a report for the instructor, who sees all checks, makes itself."""
+
+
 def total(scores: Iterable[float]) -> float:
     """The sum of `scores` without what binary fractions add to it: 0.1 + 0.2 is 0.3, three thirds are 1."""
     return round(math.fsum(scores), 4)
@@ -191,7 +195,7 @@ def summary_sections(results: Results) -> list[Section]:
     """What stands above the checks. Students read it, so checks that they may not see yet are not in its figures."""
     extra = results.extra_data
     sections = []
-    if any(fault for fault in extra.faults):
+    if extra.faults:
         sections.append(Section("The autograder failed", NOT_YOUR_FAULT))
     if not extra.finished:
         sections.append(Section("Not finished", "The checks marked as not run had not been run when this was written."))
@@ -200,11 +204,12 @@ def summary_sections(results: Results) -> list[Section]:
         for row in summarize(results, visible_only=True)
     ]
     if rows:
-        sections.append(Section("Summary", table=(("Item", "Points", "Checks passed"), *rows)))
+        sections.append(Section(SUMMARY, table=(("Item", "Points", "Checks passed"), *rows)))
     later = [test for test in results.tests if test.visibility in ("after_due_date", "after_published")]
     if later:
         points = total(test.max_score for test in later)
-        sections.append(Section("", f"{len(later)} more checks, worth {points:g} points, are shown later."))
+        count = "1 more check is" if len(later) == 1 else f"{len(later)} more checks are"
+        sections.append(Section(LATER, f"{count} shown later, worth {points:g} points in all."))
     if extra.remarks:
         notes = [(remark.file, remark.text) for remark in extra.remarks]
         sections.append(Section("Notes on your files", table=(("File", "Note"), *notes)))

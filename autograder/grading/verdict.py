@@ -95,11 +95,17 @@ def _timeout(error: StudentTimeout) -> Section:
 
 
 def _crash(error: StudentCrash) -> Section:
-    return Section(
-        "",
-        f"Your code ended the whole Python process: {error}."
-        "\nLook for exit() or quit(), for recursion without end, or for far more memory than needed.",
-    )
+    text = f"Your code ended the whole Python process: {error}."
+    hint = next((hint for words, hint in _CRASH_HINTS if words in text), "")
+    return Section("", f"{text}\n{hint}".rstrip())
+
+
+# How the worker's end is told (sandbox.session.describe_status), and what to look for.
+_CRASH_HINTS = (
+    ("exit code", "Look for exit(), quit() or os._exit()."),
+    ("memory", "Look for a list or an array that grows without end."),
+    ("SIGSEGV", "Look for a function that calls itself without end."),
+)
 
 
 def _student_error(error: StudentError) -> Verdict:
@@ -164,7 +170,9 @@ def _lead(explanation: Explanation, likely: str | None) -> str:
         first = first[:-1] + "."
     elif first[-1:] not in (".", "!", "?"):
         first += "."
-    first = first[:1].upper() + first[1:] if first[:1].islower() and " " in first.split("(")[0] else first
+    # Names of the student's stay as they are written; ordinary words begin a sentence.
+    if first.split(" ")[0] in ("a", "an", "it", "no", "one", "the"):
+        first = first[0].upper() + first[1:]
     return f"{first}\n{likely}" if likely else first
 
 
@@ -172,7 +180,7 @@ def _example(evidence: Evidence) -> tuple[Section, ...]:
     if not evidence.failures:
         return ()
     arguments = evidence.chosen().arguments
-    body = "\n".join(f"{name} = {text}" if "\n" not in text else f"{name}:\n{text}" for name, text in arguments)
+    body = "\n".join(f"{name}: {text}" if "\n" in text else f"{name} = {text}" for name, text in arguments)
     return (Section("The simplest input found on which it fails", body, preformatted=True),) if body else ()
 
 

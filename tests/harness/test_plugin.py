@@ -518,7 +518,7 @@ def test_arrays_of_an_example_are_laid_out_with_their_shape(one_item):
             pass
     """)
     output = one_item.grade()["1.2"]["output"]
-    assert "batch:\nshape (2, 2):\n[[0. 1.]\n [2. 3.]]" in output
+    assert "batch: shape (2, 2)\n[[0. 1.]\n [2. 3.]]" in output
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_the_score_is_the_sum_of_all_checks_hidden_ones_included():
 def test_the_summary_that_students_read_tells_nothing_of_hidden_checks_but_that_they_exist():
     document = results(check(), check("1.2", 0, 2, "after_published"), check("1.3", 0, 1, "hidden"))
     assert "<td>1 / 1</td><td>1 of 1</td>" in document.output
-    assert "1 more checks, worth 2 points, are shown later" in document.output
+    assert "1 more check is shown later, worth 2 points in all" in document.output
     assert "3" not in document.output.replace("h4", "")
 
 
