@@ -311,13 +311,22 @@ def _library_folders() -> list[str]:
 def _kill_all_of(user_id: int) -> None:
     """Ends every process of the run's own user, also one that left its group (only root can have given it one)."""
     for _ in range(50):
-        found = [int(e.name) for e in os.scandir("/proc") if e.name.isdigit() and _owner(e) == user_id]
+        found = [int(e.name) for e in os.scandir("/proc") if e.name.isdigit() and _owner(e) == user_id and _runs(e)]
         if not found:
             return
         for process in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         time.sleep(0.01)
+
+
+def _runs(entry: os.DirEntry[str]) -> bool:
+    """Not a zombie: nobody can end one, and process 1 of a container may take its time to collect it."""
+    try:
+        with open(f"{entry.path}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] != b"Z"
+    except OSError:
+        return False
 
 
 def _owner(entry: os.DirEntry[str]) -> int | None:
