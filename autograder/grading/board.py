@@ -121,7 +121,9 @@ def for_the_instructor(faults: Iterable[Fault]) -> CheckResult:
 
     Any hidden entry makes Gradescope withhold the total, which is right here: it is not the student's grade.
     """
-    sections = [Section(fault.number or "The whole run", fault.traceback or fault.text, True) for fault in faults]
+    sections = [
+        Section(fault.number or "The whole run", f"{fault.text}\n{fault.traceback}".rstrip(), True) for fault in faults
+    ]
     return CheckResult(
         number="",
         name="For the instructor: the autograder failed, please repair it and grade again",

@@ -32,6 +32,8 @@ _TERMINAL_CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07
 # Control characters but newline and tab, lone surrogates, marks that reverse the reading direction, non-characters.
 _UNSHOWABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,16}\b")
+_PROGRESS_TIMES = re.compile(r"\[\d+:\d\d(?::\d\d)?<[^\[\]\n]{1,60}\]")
+"""How tqdm tells the time in its bars: [00:01<00:03, 12.34it/s]."""
 _IMAGE = "data:image/png;base64,"
 
 
@@ -63,13 +65,22 @@ def image_section(heading: str, png: bytes, description: str) -> Section:
 def clean(text: str) -> str:
     """`text` without what Gradescope cannot store, a terminal would obey, or a second run would print differently.
 
-    Terminal codes, NULs, other control characters and lone surrogates go; addresses and paths of temporary folders,
-    which differ from run to run, are replaced.
+    Terminal codes, NULs, other control characters and lone surrogates go, and so does what a line held before it was
+    begun again; addresses, paths of temporary folders and the times of progress bars, which differ from run to run, are
+    replaced.
     """
-    text = _TERMINAL_CODES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _TERMINAL_CODES.sub("", text.replace("\r\n", "\n"))
+    if "\r" in text:
+        text = "\n".join(_overwritten(line) for line in text.split("\n"))
+    text = _PROGRESS_TIMES.sub("[...]", text)
     text = _UNSHOWABLE.sub("\N{REPLACEMENT CHARACTER}", text)
     text = _ADDRESS.sub("0x...", text)
     return _temporary_paths().sub("", text)
+
+
+def _overwritten(line: str) -> str:
+    """What a terminal shows in the end of a line that was begun again and again, as progress bars do."""
+    return next((part for part in reversed(line.split("\r")) if part), "").rstrip()
 
 
 def _temporary_paths() -> re.Pattern[str]:

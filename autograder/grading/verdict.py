@@ -6,6 +6,7 @@ student is told so, and the details go to the instructor alone.
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Sequence
 
@@ -22,7 +23,7 @@ from autograder.sandbox.proxy import GraderError, StudentCrash, StudentError, St
 SHOWN_FRAMES = 6
 SHOWN_MESSAGE = 1_500
 SHOWN_PRINTS = 3_000
-SHOWN_TRACEBACK = 6_000
+SHOWN_FAULT = 3_000
 FLAKY = (
     "Given the same input again, your code did not give the same answer: the result depends on what was called before."
     " Look for something that is kept between calls: a global variable, a list as a default argument, an attribute"
@@ -66,10 +67,18 @@ def grader_fault(error: BaseException, number: str) -> Verdict:
 
 
 def describe_fault(error: BaseException, number: str = "") -> Fault:
-    """A fault for the instructor, with the traceback where the exception comes from anywhere but a clear message."""
+    """A fault for the instructor: what happened, and where in our own code and checks."""
     text = str(error) if isinstance(error, GraderError) else f"{type(error).__name__}: {error}"
-    lines = traceback.format_exception(type(error), error, error.__traceback__)
-    return Fault(number, clean(shorten(text, SHOWN_TRACEBACK)), clean(shorten("".join(lines), SHOWN_TRACEBACK)))
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if not _MACHINERY.search(frame.filename)] or frames
+    lines = traceback.format_list(ours[-SHOWN_FRAMES:])
+    return Fault(number, clean(shorten(text, SHOWN_FAULT)), clean(shorten("".join(lines).rstrip(), SHOWN_FAULT)))
+
+
+# Frames of the libraries that call a check say nothing about what is wrong with it.
+_MACHINERY = re.compile(
+    r"[/\\](_pytest|pluggy|hypothesis)[/\\]|<frozen |[/\\](contextlib|functools|grading[/\\](fixtures|examples))\.py$"
+)
 
 
 def hidden_errors(verdict: Verdict, message: str) -> Verdict:

@@ -666,7 +666,11 @@ def test_a_bug_in_a_check_costs_no_student_silently(suite):
     assert "undefined_name" not in graded["1.1"]["output"]
     assert graded["1.2"]["score"] == 1
     assert graded.report.exit_code == 3
-    assert "undefined_name" in graded.report.faults[0].traceback
+    fault = graded.report.faults[0]
+    assert "undefined_name" in fault.text
+    assert fault.traceback.startswith("  File ")
+    assert "in test_broken\n    undefined_name" in fault.traceback
+    assert fault.traceback.count("  File ") == 1
     assert "not your fault" in graded.document["output"]
 
 
