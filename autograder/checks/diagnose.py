@@ -147,11 +147,11 @@ def diagnose(got: ArrayLike, expected: ArrayLike, context: Context | None = None
     came, wanted, context = np.asarray(got), np.asarray(expected, dtype=np.float64), context or Context()
     if came.dtype.kind not in "biuf" or same(came, wanted):
         return None
-    with np.errstate(all="ignore"):
-        for evidence in (_named_alternatives, _exact_transformations, _row_order, _one_factor):
+    for evidence in (_named_alternatives, _exact_transformations, _row_order, _one_factor):
+        with np.errstate(all="ignore"):
             slugs = set(evidence(came, wanted, context))
-            if slugs:
-                return CAUSES[slugs.pop()] if len(slugs) == 1 else None
+        if slugs:
+            return CAUSES[slugs.pop()] if len(slugs) == 1 else None
     return None
 
 
@@ -161,7 +161,8 @@ def same(got: ArrayLike, wanted: ArrayLike) -> bool:
     if left.shape != right.shape:
         return False
     scale = float(np.max(np.abs(right), initial=0.0)) or 1.0
-    return bool(np.all(np.abs(left - right) <= RELATIVE_TOLERANCE * np.abs(right) + ABSOLUTE_TOLERANCE * scale))
+    with np.errstate(all="ignore"):
+        return bool(np.all(np.abs(left - right) <= RELATIVE_TOLERANCE * np.abs(right) + ABSOLUTE_TOLERANCE * scale))
 
 
 def _named_alternatives(got: NDArray[Any], expected: Array, context: Context) -> Iterator[str]:

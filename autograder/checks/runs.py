@@ -32,11 +32,13 @@ def read_record(content: bytes, name: str, *, called: str) -> dict[str, Any]:
             called=called,
             expected="one entry each per epoch",
         )
-    test = _curve([entries["test"]], f"'test' in {name}", called)[0]
+    test = _curve(entries["test"], f"'test' in {name}", called)
+    if len(test) != 1:
+        fail(f"'test' in {name} has {len(test)} entries", called=called, expected="one accuracy")
     seconds = as_scalar(entries["time"], f"'time' in {name}", called=called)
     if seconds < 0:
         fail(f"'time' in {name} is {seconds:g}", called=called, expected="seconds, at least 0")
-    return {**curves, "test": test, "time": seconds}
+    return {**curves, "test": test[0], "time": seconds}
 
 
 def _curve(value: Any, name: str, called: str) -> list[float]:

@@ -1,0 +1,106 @@
+"""Gradient checkers: the numbers a student prints are found in any format, and told apart from those of each bug."""
+
+import numpy as np
+import pytest
+
+from autograder.checks.checkers import (
+    LIVELY_SEEDS,
+    PLACES,
+    checked_network,
+    printed_numbers,
+    times_printed,
+    whatever_backward_pass_does,
+)
+from autograder.checks.compare import fail
+from autograder.sandbox.proxy import StudentError
+
+FORMATS = ("{}", "{:.4f}", "{:.6f}", "{:.10f}", "{:.5e}", "{!r}", "L1 W: {:.6f},", "(backprop: {:.6f})", "W={:+.6f}")
+NETWORKS = [checked_network(seed, wrong=True) for seed in LIVELY_SEEDS]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("L1 W: 0.25, approximation -1.5e-3", [0.25, -0.0015]),
+        ("[[ 0.5 -2. ]]", [0.5, -2.0]),
+        ("np.float64(0.125)", [0.125]),
+        ("float64 W1 b_2 x3.5", []),
+        ("nan inf None", []),
+        ("1e999999 3", [float("inf"), 3.0]),
+        ("", []),
+    ],
+)
+def test_numbers_are_found_in_text(text, values):
+    assert [number.value for number in printed_numbers(text)] == values
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("network", NETWORKS, ids=LIVELY_SEEDS)
+def test_a_printed_derivative_is_found_in_any_format(form, network):
+    for place in PLACES:
+        for value in (network.approximation(place), np.float64(network.reported[place][0, 0])):
+            numbers = printed_numbers(form.format(value))
+            assert times_printed(float(value), numbers, network.slack(place)) == 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("network", NETWORKS, ids=LIVELY_SEEDS)
+def test_the_number_of_a_bug_is_not_taken_for_the_right_one(form, network):
+    for place in PLACES:
+        right = network.approximation(place)
+        wrong = [value for values in network.bugs(place).values() for value in values]
+        others = [network.approximation(other) for other in PLACES if other != place]
+        reported = [float(network.reported[other][0, 0]) for other in PLACES]
+        text = " ".join(form.format(value) for value in (*wrong, *others, *reported))
+        assert times_printed(right, printed_numbers(text), network.slack(place)) == 0
+
+
+def test_another_small_epsilon_is_as_good():
+    for network in NETWORKS:
+        for place in PLACES:
+            for epsilon in (1e-3, 1e-4, 1e-5):
+                value = (network.moved_loss(place, epsilon) - network.moved_loss(place, -epsilon)) / (2 * epsilon)
+                assert times_printed(value, printed_numbers(repr(network.approximation(place))), network.slack(place))
+
+
+def test_a_whole_number_is_no_derivative():
+    assert times_printed(0.7, printed_numbers("1 epoch, batch 10"), 1e-6) == 0
+
+
+def test_a_right_network_reports_its_own_gradient():
+    network = checked_network(LIVELY_SEEDS[0], wrong=False)
+    for place in PLACES:
+        assert network.reported[place].shape == network.params[place].shape
+        assert network.reported[place][0, 0] == pytest.approx(network.derivative(place), rel=1e-8)
+
+
+def test_a_dull_network_is_refused():
+    with pytest.raises(ValueError, match="lively"):
+        checked_network(0, wrong=True)
+
+
+class TestWhateverBackwardPassDoes:
+    class Submission:
+        backward_pass = None
+
+    def test_success_leaves_the_submission_alone(self):
+        submission = self.Submission()
+        whatever_backward_pass_does(submission, lambda: None)
+        assert submission.backward_pass is None
+
+    @pytest.mark.parametrize("error", [StudentError("NotImplementedError", "backward_pass"), None])
+    def test_failure_is_judged_again_with_a_right_one(self, error):
+        submission = self.Submission()
+
+        def judge():
+            if submission.backward_pass is None:
+                if error:
+                    raise error
+                fail("wrong")
+
+        whatever_backward_pass_does(submission, judge)
+        assert submission.backward_pass is not None
+
+    def test_a_fault_of_the_check_is_not_hidden(self):
+        with pytest.raises(ZeroDivisionError):
+            whatever_backward_pass_does(self.Submission(), lambda: 1 / 0)
