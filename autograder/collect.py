@@ -92,7 +92,7 @@ def _keeper(assignment: Assignment) -> Callable[[str], bool]:
 
     def keep(name: str) -> bool:
         """Whether a file matters by its name: wanted or given, a possible helper, or worth naming in a remark."""
-        suffix = os.path.splitext(name)[1].casefold()
+        suffix = "." + name.rpartition(".")[2].casefold()
         return suffix in _TEXT or suffix in _FOREIGN_ARCHIVES or is_named(name)
 
     return keep

@@ -34,6 +34,11 @@ _SHOWN_LENGTH = 200
 # Folders that tools leave beside a student's work. None holds the student's own files, some hold old copies of them.
 _TOOL_FOLDERS = frozenset({"__macosx", "__pycache__", "site-packages", "node_modules", "venv", "env"})
 
+_ROOT_OF_A_DISK = re.compile(r"^([A-Za-z]:)?/+")
+_DRIVE = re.compile(r"[A-Za-z]:")
+_COPY_MARK = re.compile(r"(\s*\(\d+\)|[\s_-]+copy(\s*\d+)?|[\s-]+\d+)$")
+_BLANKS = re.compile(r"[\s-]+")
+
 _OPEN_FLAGS = os.O_RDONLY | sum(
     getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY")
 )
@@ -55,11 +60,11 @@ _READ_ERRORS = (
 class Limits(msgspec.Struct, frozen=True):
     """How much of a submission is looked at. Far above any honest one, low enough for the smallest container."""
 
-    entries: int = 100_000  # files and folders seen, in all
+    entries: int = 50_000  # files and folders seen, in all
     depth: int = 20  # folders inside folders
     archives: int = 20  # zips opened, in all
     nesting: int = 3  # zips inside zips
-    listing_bytes: int = 8 << 20  # a zip's table of contents, which is held in memory
+    listing_bytes: int = 4 << 20  # a zip's table of contents, which is held in memory
     unpacked_bytes: int = 100 << 20  # zips inside zips, unpacked to be read, together
     text_bytes: int = 10 << 20  # one Python, JSON or notebook file
     file_bytes: int = 100 << 20  # one other file (a checkpoint)
@@ -196,8 +201,7 @@ def _without_copy_mark(name: str) -> str:
     if name.endswith(".txt") and "." in name[:-4]:
         name = name[:-4]
     stem, suffix = os.path.splitext(name)
-    stem = re.sub(r"(\s*\(\d+\)|[\s_-]+copy(\s*\d+)?|[\s-]+\d+)$", "", stem)
-    return re.sub(r"[\s-]+", "_", stem) + suffix
+    return _BLANKS.sub("_", _COPY_MARK.sub("", stem)) + suffix
 
 
 def _is_tool_folder(name: str) -> bool:
@@ -324,16 +328,10 @@ class _Walk:
         return Inventory(entries, self._other_count, tuple(self._others), self._notes.remarks())
 
     def _single_file(self, source: Path) -> None:
-        try:
-            info = source.lstat()
-        except OSError:
-            self._notes.leave_out("special", source.name)
+        entry = self._plain_entry(source, source.name)
+        if entry is None:
             return
-        if not stat.S_ISREG(info.st_mode):
-            self._notes.leave_out("special", source.name)
-            return
-        entry = Entry(shown(source.name), 0, info.st_size, None, partial(_open_plain, source))
-        if not self._keep(source.name) and _starts_like_zip(entry, self._limits):
+        if not self._keep(source.name) and _starts_like_zip(entry):
             self._zips.append(_Zip(entry, ""))
         else:
             self._file(entry)
@@ -348,10 +346,8 @@ class _Walk:
                     self._notes.leave_out("many", path)
                     return
                 self._seen += 1
-                if found.is_symlink():
-                    self._link(root, path)
-                elif not found.is_dir(follow_symlinks=False):
-                    self._folder_file(root / path, path)
+                if found.is_symlink() or not found.is_dir(follow_symlinks=False):
+                    self._file(self._link(root, path) if found.is_symlink() else self._plain_entry(root / path, path))
                 elif _is_tool_folder(found.name):
                     continue
                 elif depth >= self._limits.depth:
@@ -372,29 +368,31 @@ class _Walk:
             self._notes.leave_out("folder", relative or "the submission")
             return []
 
-    def _link(self, root: Path, path: str) -> None:
+    def _link(self, root: Path, path: str) -> Entry | None:
         """A link to a file inside the submission is that file under another name; every other one is left out."""
         target = Path(os.path.realpath(root / path))
         if target.is_relative_to(root) and target.is_file():
-            self._folder_file(target, path)
-        else:
-            self._notes.leave_out("link", path)
+            return self._plain_entry(target, path)
+        self._notes.leave_out("link", path)
+        return None
 
-    def _folder_file(self, file: Path, path: str) -> None:
+    def _plain_entry(self, file: Path, path: str) -> Entry | None:
+        """An entry for an ordinary file; a pipe, a socket or a device is left out."""
         try:
             info = file.lstat()
         except OSError:
+            info = None
+        if info is None or not stat.S_ISREG(info.st_mode):
             self._notes.leave_out("special", path)
-            return
-        if not stat.S_ISREG(info.st_mode):
-            self._notes.leave_out("special", path)
-            return
-        self._file(Entry(shown_path(path), 0, info.st_size, None, partial(_open_plain, file)))
+            return None
+        return Entry(shown_path(path), 0, info.st_size, None, partial(_open_plain, file))
 
-    def _file(self, entry: Entry) -> None:
-        if entry.name.startswith("."):
-            return
-        if self._keep(entry.name):
+    def _file(self, entry: Entry | None) -> None:
+        if entry is not None and not entry.name.startswith("."):
+            self._sort_in(entry, self._keep(entry.name))
+
+    def _sort_in(self, entry: Entry, kept: bool) -> None:
+        if kept:
             self._entries.append(entry)
             return
         if entry.suffix == ".zip":
@@ -411,6 +409,9 @@ class _Walk:
             return
         if self._opened >= self._limits.archives:
             self._notes.leave_out("archives", entry.path)
+            return
+        if self._seen >= self._limits.entries:
+            self._notes.leave_out("many", entry.path)
             return
         self._opened += 1
         try:
@@ -443,58 +444,70 @@ class _Walk:
         return copy
 
     def _members(self, archive: zipfile.ZipFile, prefix: str, archives: int) -> None:
-        """Files the members of one zip, the outermost folders first."""
-        for path, info in self._named_members(archive, prefix):
-            if self._seen >= self._limits.entries:
-                self._notes.leave_out("many", prefix + path)
-                return
-            self._seen += 1
-            obstacle = self._obstacle(path, info)
+        """Files the members of one zip: the outermost folders first, and in each what is worth keeping."""
+        room = self._limits.entries - self._seen
+        self._seen += len(archive.infolist())
+        members = sorted(self._named_members(archive, prefix), key=lambda member: member.order)
+        for member in members[:room]:
+            path, info = member.path, member.info
+            obstacle = _obstacle(member, self._limits)
             if obstacle:
                 self._notes.leave_out(obstacle, prefix + path)
-            else:
+            elif not path.rpartition("/")[2].startswith("."):
                 opener = partial(archive.open, info)
-                self._file(Entry(shown_path(prefix + path), archives, info.file_size, info.compress_size, opener))
+                entry = Entry(shown_path(prefix + path), archives, info.file_size, info.compress_size, opener)
+                self._sort_in(entry, member.kept)
+        if len(members) > room:
+            self._notes.leave_out("many", prefix + members[room].path)
 
-    def _obstacle(self, path: str, info: zipfile.ZipInfo) -> str | None:
-        """The kind of reason why a member cannot be used, if there is one and somebody would want the member."""
-        name = path.rpartition("/")[2]
-        if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-            return "link"
-        if path.count("/") > self._limits.depth:
-            return "deep"
-        if not (self._keep(name) or name.casefold().endswith(".zip")):
-            return None
-        if info.flag_bits & 0x1:
-            return "locked"
-        # The other methods give no way to bound the memory that one block unpacks to.
-        return None if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else "method"
-
-    def _named_members(self, archive: zipfile.ZipFile, prefix: str) -> list[tuple[str, zipfile.ZipInfo]]:
-        """The members that are files, by depth and path, under names that stay inside."""
-        members: dict[str, zipfile.ZipInfo] = {}
+    def _named_members(self, archive: zipfile.ZipFile, prefix: str) -> Iterable["_Member"]:
+        """The members that are files, under names that stay inside."""
+        members: dict[str, _Member] = {}
         for info in archive.infolist():
             raw = info.filename.replace("\\", "/")  # Windows tools write "\", against the format
-            path = re.sub(r"^([A-Za-z]:)?/+", "", raw)
+            path = _ROOT_OF_A_DISK.sub("", raw)
             parts = [part for part in path.split("/") if part not in ("", ".")]
             is_folder = raw.endswith("/") or stat.S_ISDIR(info.external_attr >> 16)
             if not parts or is_folder or any(_is_tool_folder(part) for part in parts[:-1] if part != ".."):
                 continue
-            if ".." in parts or re.match(r"[A-Za-z]:", path) or max(map(len, parts)) > _LONGEST_NAME:
+            if ".." in parts or _DRIVE.match(path) or max(map(len, parts)) > _LONGEST_NAME:
                 self._notes.leave_out("outside", prefix + raw)
                 continue
             if path != raw:
                 self._notes.leave_out("absolute", prefix + raw)
             path = "/".join(parts)
-            if path in members and self._keep(parts[-1]):
+            kept = self._keep(parts[-1])
+            if path in members and kept:
                 self._notes.leave_out("twice", prefix + path)
-            members[path] = info
+            members[path] = _Member(path, info, kept)
+        return members.values()
 
-        def order(member: tuple[str, zipfile.ZipInfo]) -> tuple[int, bool, str]:
-            path = member[0]
-            return path.count("/"), not self._keep(path.rpartition("/")[2]), path
 
-        return sorted(members.items(), key=order)
+class _Member(NamedTuple):
+    """One file of a zip, under a name that stays inside."""
+
+    path: str
+    info: zipfile.ZipInfo
+    kept: bool
+
+    @property
+    def order(self) -> tuple[int, bool, str]:
+        return self.path.count("/"), not self.kept, self.path
+
+
+def _obstacle(member: _Member, limits: Limits) -> str | None:
+    """The kind of reason why a member cannot be used, if there is one and somebody would want the member."""
+    info = member.info
+    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+        return "link"
+    if member.path.count("/") > limits.depth:
+        return "deep"
+    if not (member.kept or member.path.casefold().endswith(".zip")):
+        return None
+    if info.flag_bits & 0x1:
+        return "locked"
+    # The other methods give no way to bound the memory that one block unpacks to.
+    return None if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else "method"
 
 
 class _TooLong(OSError):
@@ -545,7 +558,7 @@ def _open_plain(path: Path) -> IO[bytes]:
     return os.fdopen(descriptor, "rb")
 
 
-def _starts_like_zip(entry: Entry, limits: Limits) -> bool:
+def _starts_like_zip(entry: Entry) -> bool:
     """Whether a single submitted file is a zip: by its name, or by its first bytes whatever it is called."""
     if entry.suffix == ".zip":
         return True

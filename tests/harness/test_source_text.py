@@ -3,11 +3,12 @@
 import warnings
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from autograder.source_text import NotText, decode_source, inconsistent_indentation
 
+CALM = settings(deadline=None, database=None, derandomize=True)  # a slow machine is no failure
 TEXT = "# déjà vu\nx = 'é'\n"
 
 
@@ -88,6 +89,7 @@ def test_a_notebook_under_its_own_name_is_text():
     assert decode_source(b'{"cells": [], "nbformat": 4}', ".ipynb").encoding is None
 
 
+@settings(CALM)
 @given(st.binary(max_size=60), st.sampled_from([".py", ".json", ".ipynb"]))
 def test_any_bytes_give_clean_text_or_a_name(raw, suffix):
     try:
@@ -141,6 +143,7 @@ def pythons_verdict(source: str) -> int | None:
     return None
 
 
+@settings(CALM)
 @given(INDENTATIONS)
 def test_python_agrees_on_which_sources_mix(indentations):
     source = "if x:\n" + "".join(f"{indentation}if x: pass\n" for indentation in ["\t", *indentations])
