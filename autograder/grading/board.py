@@ -23,6 +23,7 @@ from autograder.grading.results import (
     Results,
     RunExtra,
     Visibility,
+    grouped,
     with_summary,
 )
 from autograder.grading.sections import Section, clean, render_html
@@ -122,7 +123,8 @@ def for_the_instructor(faults: Iterable[Fault]) -> CheckResult:
     Any hidden entry makes Gradescope withhold the total, which is right here: it is not the student's grade.
     """
     sections = [
-        Section(fault.number or "The whole run", f"{fault.text}\n{fault.traceback}".rstrip(), True) for fault in faults
+        Section(numbers or "The whole run", f"{fault.text}\n{fault.traceback}".rstrip(), True)
+        for numbers, fault in grouped(faults)
     ]
     return CheckResult(
         number="",

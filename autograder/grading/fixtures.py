@@ -130,6 +130,7 @@ class CheckFixtures:
 
     def __init__(self) -> None:
         self.running: Running | None = None
+        self.workers_served = 0
         self._references: dict[str, ModuleType] = {}
 
     def current(self) -> Running:
@@ -143,6 +144,7 @@ class CheckFixtures:
         """The worker of this check. Entering raises what loading the submission raised."""
         running = self.current()
         with self.session_of(request.node).check(running.seconds, running.deadline) as worker:
+            self.workers_served += 1
             running.worker = worker
             try:
                 yield worker

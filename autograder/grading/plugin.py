@@ -2,27 +2,26 @@
 
 What can go wrong in a run, and where it is handled:
 
-- A test file cannot be imported, skips itself whole, or holds a unittest.TestCase: `pytest_collectreport` and
-  `pytest_collection_modifyitems` make it a fault; no check is run, every one is listed.
+- A test file cannot be imported, or skips itself as a whole: `pytest_collectreport`. A check is written in a way that
+  pytest would pass over (a unittest.TestCase, a decorator without its brackets): `pytest_pycollect_makeitem`. Either
+  is a fault of the grader; `pytest_collection_modifyitems` then runs no check and lists every one.
 - A check has no number, weight or docstring, a misspelt visibility, a number twice; weights do not add up to the item's
-  points: the same, with a table.
-- The submission has no main file, or a file that a check needs is missing: `pytest_runtest_protocol` ends those checks
-  at once, with one sentence each. An optional part that was not handed in has a `max_score` of 0.
+  points: `pytest_collection_modifyitems` (see `listing`), with a table.
+- The submission has no main file, or a file that a check needs is missing; an optional part was not handed in; the
+  time is up; the machine gives no worker: `pytest_runtest_setup` ends those checks at once, with one sentence each.
 - The student's code raises, hangs or ends its process, while it is loaded or in a call: the worker's exceptions reach
-  `pytest_runtest_makereport`, from whichever phase, and become error, timeout or crash.
+  `pytest_runtest_makereport`, from whichever phase, and become error, timeout or crash (see `verdict`).
 - A property check fails on many examples, hangs on one, or answers differently when asked again: `pytest_pyfunc_call`
-  (see `examples`).
+  (see `fixtures` and `examples`).
 - The check's own code, a fixture, a teardown or a hypothesis health check fails: `pytest_runtest_makereport` collects
-  it, `verdict` makes it a fault; the student's points of that check are not judged, and everybody is told.
-- A check skips itself, is marked as an expected failure, or uses subtests: `pytest_runtest_makereport` sees every
-  subtest; `--runxfail` (see `run`) takes expected failures for what they are; skips are faults unless nothing hangs on
-  them.
-- `set_score` is never called, is called with too much, too little or NaN: `_score`.
-- A check overruns its time in our own code, or the whole run its deadline: an alarm in `pytest_runtest_protocol`; the
-  checks that are left are listed as not run.
+  it, `verdict` makes it a fault; the points of that check are not judged, and both student and instructor are told.
+- A check uses subtests, skips itself, or is marked as an expected failure: `pytest_runtest_makereport` sees every
+  subtest; skips are faults unless no points hang on them; `--runxfail` (see `run`) makes such marks void.
+- `set_score` is never called, or with too much, too little or NaN: `_rule` (see `scoring`).
+- Our own code does not come to an end: an alarm in `pytest_runtest_protocol`.
 - The grader is killed: the document written after the last check stands, and says what had not been run.
-- pytest itself fails, or is interrupted: `pytest_internalerror`, `pytest_keyboard_interrupt`, `finish`.
-- The results folder cannot be written: ResultsWriter raises GraderError, which ends the run.
+- pytest itself fails, or a check or a person ends the session: `pytest_internalerror`, `pytest_keyboard_interrupt`.
+- The results cannot be written: ResultsWriter raises GraderError, in `start` already where the folder is at fault.
 """
 
 from __future__ import annotations
@@ -89,6 +88,7 @@ class GradingPlugin(CheckFixtures):
         self._only = only
         self._infos: dict[str, CheckInfo] = {}
         self._uncollected: list[Fault] = []
+        self._no_worker = False
         self._board = Board(
             assignment, (RemarkRecord(remark.severity, remark.file, clean(remark.text)) for remark in remarks)
         )
@@ -169,7 +169,7 @@ class GradingPlugin(CheckFixtures):
         budget = self._assignment.budgets.check_seconds
         self.running = Running(self._infos[item.nodeid], Credit(item), budget, self._deadline)
         remaining = self._deadline - time.monotonic()
-        with examples.profile(), alarm(min(remaining, OVERRUN_FACTOR * budget)):
+        with examples.profile(), alarm(max(LEAST_SECONDS, min(remaining, OVERRUN_FACTOR * budget))):
             result = yield
         self._conclude(self.running)
         self.running = None
@@ -179,6 +179,8 @@ class GradingPlugin(CheckFixtures):
     def pytest_runtest_setup(self) -> None:
         """End at once what need not or cannot be run."""
         info = self.current().info
+        if self._no_worker:
+            raise Decided(not_run_at_all())
         if self._deadline - time.monotonic() < LEAST_SECONDS:
             raise Decided(out_of_time())
         main = (self._assignment.main,) if info.uses_main else ()
@@ -229,6 +231,8 @@ class GradingPlugin(CheckFixtures):
             return out_of_time(), 0.0, None
         if isinstance(error, Overrun):
             error = GraderError("the check's own code did not end in time, so the alarm ended it")
+        # A machine that cannot give the first check its worker has none for the others: told once, not forty times.
+        self._no_worker = isinstance(error, GraderError) and not self.workers_served and info.uses_main
         ruling = verdict.judge(error, info, running.evidence)
         if ruling.fault is not None:
             return ruling, 0.0, None

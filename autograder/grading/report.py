@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import io
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -22,6 +22,7 @@ from autograder.grading.results import (
     ItemRecord,
     Results,
     earned,
+    grouped,
     summarize,
     total,
 )
@@ -384,8 +385,8 @@ def _escape(text: str) -> str:
 
 def fault_text(results: Results) -> str:
     """The grader's own failures in full, for the instructor's terminal; "" where there are none."""
-    parts: Iterable[str] = (
-        f"{'check ' + fault.number if fault.number else 'the whole run'}: {fault.text}\n{fault.traceback}".rstrip()
-        for fault in results.extra_data.faults
-    )
+    parts = [
+        f"{'checks ' + numbers if numbers else 'the whole run'}: {fault.text}\n{fault.traceback}".rstrip()
+        for numbers, fault in grouped(results.extra_data.faults)
+    ]
     return "\n\n".join(parts)

@@ -155,6 +155,14 @@ def earned(results: Results) -> tuple[float, float]:
     return total(test.score for test in results.tests), total(test.max_score for test in results.tests)
 
 
+def grouped(faults: Iterable[Fault]) -> list[tuple[str, Fault]]:
+    """Faults with the same text and place told once: where they happened, and the first of them."""
+    groups: dict[tuple[str, str], list[Fault]] = {}
+    for fault in faults:
+        groups.setdefault((fault.text, fault.traceback), []).append(fault)
+    return [(", ".join(fault.number for fault in group if fault.number), group[0]) for group in groups.values()]
+
+
 # ---- The summary above the checks -----------------------------------------------------------------------------------
 
 

@@ -120,18 +120,46 @@ _CRASH_HINTS = (
 def _student_error(error: StudentError) -> Verdict:
     message = shorten(error.message, SHOWN_MESSAGE)
     if error.type_name == "NotImplementedError":
-        place = error.frames[-1] if error.frames else None
-        where = f"`{place.function}` in {place.file}, line {place.line}" if place else "this part"
-        lead = f"This part is not written yet: {where} raises NotImplementedError."
-        remark = message if message not in lead else ""
-        return Verdict("error", "not_implemented", (Section("", f"{lead}\n{remark}".rstrip()),))
+        return _not_written(error, message)
     if error.type_name in ("SyntaxError", "IndentationError", "TabError"):
-        sections = [Section("", f"Python cannot read your file: {_first_line(message)}")]
-        if "\n" in message:
-            sections.append(Section("Where", message, preformatted=True))
-        return Verdict("error", "syntax_error", tuple(sections))
+        return _unreadable(error, message)
+    absent = _ABSENT.fullmatch(message) if error.type_name == "AttributeError" and not error.frames else None
+    if absent:
+        return _absent_name(absent["kind"], absent["owner"], absent["name"])
     lead = f"Your code raised {error.type_name}" + (f": {message}" if message else ".")
     return Verdict("error", "raises", (Section("", lead), *_frames(error)))
+
+
+def _not_written(error: StudentError, message: str) -> Verdict:
+    place = error.frames[-1] if error.frames else None
+    where = f"`{place.function}` in {place.file}, line {place.line}" if place else "this part"
+    lead = f"This part is not written yet: {where} raises NotImplementedError."
+    remark = message if message not in lead else ""
+    return Verdict("error", "not_implemented", (Section("", f"{lead}\n{remark}".rstrip()),))
+
+
+def _unreadable(error: StudentError, message: str) -> Verdict:
+    place = error.frames[-1] if error.frames else None
+    where = f"{place.file}, line {place.line}" if place else "your file"
+    sections = [
+        Section("", f"Python cannot read {where}: {message}.\nNothing in this file can be graded until it can.")
+    ]
+    if place and place.source:
+        # The line and the caret below it: nothing may be stripped from their starts.
+        sections.append(Section("Where", place.source, preformatted=True))
+    return Verdict("error", "syntax_error", tuple(sections))
+
+
+# Python's words where a check asks for a name that is not there; inside the student's own code there would be frames.
+_ABSENT = re.compile(r"(?P<kind>module |type object )?'(?P<owner>[\w.]+)'(?: object)? has no attribute '(?P<name>\w+)'")
+
+
+def _absent_name(kind: str | None, owner: str, name: str) -> Verdict:
+    if kind == "module ":
+        text = f"There is no `{name}` in {owner}.py.\nDefine it under exactly this name, at the top level of the file."
+    else:
+        text = f"`{owner}` has no `{name}`.\nDefine or set it under exactly this name."
+    return Verdict("error", "not_implemented" if kind else "raises", (Section("", text),))
 
 
 def _frames(error: StudentError) -> tuple[Section, ...]:

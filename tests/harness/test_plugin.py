@@ -3,13 +3,14 @@
 import os
 import signal
 import sys
+import textwrap
 import time
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from autograder.sandbox.proxy import GraderError, StudentCrash, StudentError, StudentTimeout
+from autograder.sandbox.proxy import Frame, GraderError, StudentCrash, StudentError, StudentTimeout
 
 ONE_CHECK = """
 @number("1.1")
@@ -365,7 +366,30 @@ def test_credit_earned_before_a_failure_is_kept(one_item):
         (StudentError("NotImplementedError", ""), "error", "not_implemented", "not written yet"),
         (StudentTimeout("double(...)", 10), "timeout", "timeout", "did not finish within 10 s"),
         (StudentCrash("double(...) ended the Python process"), "crash", "crash", "ended the Python process"),
-        (StudentError("SyntaxError", "invalid syntax\n    x = = 1"), "error", "syntax_error", "x = = 1"),
+        (
+            StudentError("SyntaxError", "invalid syntax", [Frame("toy.py", 3, "", "x = = 1\n    ^")]),
+            "error",
+            "syntax_error",
+            "Python cannot read toy.py, line 3: invalid syntax.",
+        ),
+        (
+            StudentError("AttributeError", "module 'toy' has no attribute 'double'"),
+            "error",
+            "not_implemented",
+            "There is no `double` in toy.py.",
+        ),
+        (
+            StudentError("AttributeError", "'Layer' object has no attribute 'W'"),
+            "error",
+            "raises",
+            "`Layer` has no `W`.",
+        ),
+        (
+            StudentError("KeyError", "'W'", [Frame("toy.py", 8, "forward", "  return self.params['W']")]),
+            "error",
+            "raises",
+            "toy.py, line 8, in forward\n    return self.params[&#x27;W&#x27;]",
+        ),
     ],
 )
 def test_what_the_students_code_does_becomes_an_outcome_and_a_cause(one_item, error, outcome, cause, text):
@@ -489,6 +513,13 @@ def test_the_simplest_failing_example_is_shown(one_item):
     graded = one_item.grade(one_item.fake(double=lambda x: 2 * x if x < 17 else 0))
     assert "x = 17\nsize = 1<" in graded["1.1"]["output"]
     assert "the result = 34" in graded["1.1"]["output"]
+
+
+def test_a_property_check_may_be_a_method(one_item):
+    one_item.public(
+        "class TestAll:\n" + textwrap.indent(PROPERTY.replace("(submission, x", "(self, submission, x"), "    ")
+    )
+    assert one_item.grade()["1.1"]["score"] == 2
 
 
 def test_every_example_starts_from_fresh_state_and_there_are_fifty(one_item):
@@ -732,6 +763,18 @@ def test_a_check_that_tries_to_end_the_run_leaves_a_whole_document(suite, statem
     assert graded.numbers[:2] == ["1.1", "1.2"]
     assert graded["1.1"]["extra_data"]["outcome"] == "not_run"
     assert graded.report.exit_code != 0
+
+
+def test_a_machine_without_workers_is_told_once(suite):
+    suite.item("1", 2)
+    for number in ("1.1", "1.2"):
+        suite.public(ONE_CHECK.replace("1.1", number).replace("(2)", "(1)"), f"test_{number[-1]}.py")
+    session = suite.fake()
+    session.problem = GraderError("confinement was required, and this machine cannot give it")
+    graded = suite.grade(session)
+    assert [graded[number]["extra_data"]["cause"] for number in ("1.1", "1.2")] == ["grader_error"] * 2
+    assert graded.faults == "confinement was required, and this machine cannot give it"
+    assert graded.report.exit_code == 3
 
 
 def test_a_public_check_cannot_use_the_reference(one_item):

@@ -121,8 +121,13 @@ def test_a_fault_of_the_grader_is_not_told_as_a_failure_of_the_submission():
     text = terminal_text(document)
     assert "The autograder itself failed in 1.1." in text
     assert "x 1.1" not in text
-    assert fault_text(document) == "check 1.1: KeyError: 'W'\nTraceback: line 3"
+    assert fault_text(document) == "checks 1.1: KeyError: 'W'\nTraceback: line 3"
     assert fault_text(results()) == ""
+
+
+def test_one_mistake_in_many_checks_is_told_once():
+    faults = tuple(Fault(f"1.{place}", "KeyError: 'W'", "line 3") for place in range(3))
+    assert fault_text(results(faults=faults)) == "checks 1.0, 1.1, 1.2: KeyError: 'W'\nline 3"
 
 
 def test_an_unfinished_run_and_remarks_are_told():
