@@ -364,10 +364,11 @@ def _is_positive(value: float) -> bool:
 
 
 def find_root(start: Path | None = None) -> Path:
-    """The course root: $AUTOGRADER_ROOT, else the nearest parent of `start` (or the working folder) that is one, else
-    the checkout that holds this package. Raises UsageError where there is none.
+    """The course root: $AUTOGRADER_ROOT, else the nearest parent of `start` that is one; without `start` the checkout
+    that holds this package, else the nearest parent of the working folder. Raises UsageError where there is none.
 
-    The checks of a root run with the grader's rights: `start` is never a submission.
+    The checks of a root run with the grader's rights, so `start` is never a submission, and the working folder, which
+    may well be one, comes last.
     """
     named = os.environ.get(ROOT_VARIABLE)
     if named:
@@ -379,7 +380,8 @@ def find_root(start: Path | None = None) -> Path:
             )
         return root
     begin = Path.cwd() if start is None else Path(start).resolve()
-    for folder in (begin, *begin.parents, _CHECKOUT):
+    above = (begin, *begin.parents)
+    for folder in (_CHECKOUT, *above) if start is None else (*above, _CHECKOUT):
         if _is_root(folder):
             return folder
     raise UsageError(

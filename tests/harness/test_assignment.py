@@ -269,8 +269,23 @@ def test_the_root_is_the_nearest_parent(tmp_path, monkeypatch):
     deep.mkdir(parents=True)
     assert find_root(deep) == inner
     assert find_root(tmp_path / "tests") == tmp_path
+
+
+def test_a_working_folder_that_poses_as_a_course_does_not_bring_its_own_checks(tmp_path, monkeypatch):
+    monkeypatch.delenv("AUTOGRADER_ROOT", raising=False)
+    write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert find_root() == CHECKOUT
+
+
+def test_an_installed_package_finds_the_course_from_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("AUTOGRADER_ROOT", raising=False)
+    monkeypatch.setattr("autograder.assignment._CHECKOUT", tmp_path / "site-packages")
+    write(tmp_path / "course")
+    deep = tmp_path / "course" / "a" / "b"
+    deep.mkdir(parents=True)
     monkeypatch.chdir(deep)
-    assert find_root() == inner
+    assert find_root() == tmp_path / "course"
 
 
 def test_the_variable_wins_over_the_working_folder(tmp_path, monkeypatch):
