@@ -22,6 +22,7 @@ clean_up() {
   if [ -n "$engine" ]; then
     kill "$engine" 2>/dev/null || true
     wait "$engine" 2>/dev/null || true
+    umount "$scratch"/exec/netns/* 2>/dev/null || true # which the engine leaves mounted
   fi
   rm -rf "$scratch"
 }
