@@ -1,8 +1,8 @@
 """Submissions graded by real images, in Gradescope's layout and limits, without a network.
 
 docker/container_test.sh builds the images and names them in AUTOGRADER_TEST_IMAGE; `make container-test` runs it.
-Every submission with an attack is the worked solution with one function replaced (tests/container/attacks), so that
-all that may be lost are the checks which call that function.
+Every submission with an attack is the worked solution with gradient_checker replaced (tests/container/attacks), so that
+all that may be lost are the checks of that function.
 """
 
 from __future__ import annotations
@@ -149,18 +149,18 @@ def test_a_bug_costs_its_own_item_only(graded):
 @graded_as(*ATTACKED, WITHOUT_LANDLOCK)
 def test_an_attack_costs_the_checks_that_call_it_and_no_others(graded):
     assert graded.document["extra_data"]["finished"]
-    assert graded.points("3.1.3") < 2
-    assert graded.points("3.1.1", "3.1.2", "3.1.4", "3.1.5") == pytest.approx(18)
+    assert graded.points("3.1.5") == 0
+    assert graded.points() == pytest.approx(20)
 
 
 @graded_as(Scenario("endless_loop"))
 def test_an_endless_loop_is_called_a_timeout(graded):
-    assert "timeout" in graded.outcomes("3.1.3")
+    assert "timeout" in graded.outcomes("3.1.5")
 
 
 @graded_as(Scenario("exit"))
 def test_leaving_the_process_is_called_a_crash(graded):
-    assert "crash" in graded.outcomes("3.1.3")
+    assert "crash" in graded.outcomes("3.1.5")
 
 
 @graded_as(Scenario("endless_print"))

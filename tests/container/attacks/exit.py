@@ -1,4 +1,4 @@
-def miniBatchGradientDescent(model, _learning_rate):
+def gradient_checker(DataSet, model):
     import os
 
     os._exit(0)

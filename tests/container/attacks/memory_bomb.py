@@ -1,4 +1,4 @@
-def miniBatchGradientDescent(model, _learning_rate):
+def gradient_checker(DataSet, model):
     held = []
     while True:
         held.append(bytearray(b"x") * 50_000_000)
