@@ -36,6 +36,8 @@ EXPLAINED = 2
 LISTED = 12
 WIDTH = 80
 INDENT = 4
+NOTHING_THERE = ("not_implemented", "syntax_error")
+"""Causes with which there is no code yet to give advice on."""
 OUTCOME_WORDS = {
     "passed": "passed",
     "failed": "failed",
@@ -60,8 +62,9 @@ def lost_points(results: Results) -> list[CheckResult]:
 
 
 def is_advice(test: CheckResult) -> bool:
-    """Whether a check costs nothing and has something to say."""
-    return test.max_score == 0 and test.extra_data.outcome not in ("passed", "not_run")
+    """Whether a check costs nothing and has something to say that graded checks do not say already."""
+    silent = test.extra_data.outcome in ("passed", "not_run") or test.extra_data.cause in NOTHING_THERE
+    return test.max_score == 0 and not silent
 
 
 def points_text(score: float, max_score: float) -> str:
@@ -182,7 +185,7 @@ def _print_notes(console: Console, results: Results) -> None:
     elif not extra.finished:
         console.print(Text("The run did not end: some checks were not run.\n", style="bold red"))
     for remark in extra.remarks:
-        text = f"{remark.file}: {remark.text}" if remark.file else remark.text
+        text = remark.text if remark.file in remark.text else f"{remark.file}: {remark.text}"
         console.print(Text(f"Note: {text}", style="yellow"))
     if extra.remarks:
         console.print()

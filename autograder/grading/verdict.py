@@ -58,7 +58,9 @@ def judge(error: BaseException | None, info: CheckInfo, evidence: Evidence) -> V
         return _skipped(error, info)
     else:
         return grader_fault(error, info.number)
-    return _with_end(_add(verdict, *_example(evidence)), info, evidence)
+    # On which input code is not written yet, or cannot be read, tells nothing.
+    example = () if verdict.cause in ("not_implemented", "syntax_error") else _example(evidence)
+    return _with_end(_add(verdict, *example), info, evidence)
 
 
 def grader_fault(error: BaseException, number: str) -> Verdict:
@@ -126,8 +128,16 @@ def _student_error(error: StudentError) -> Verdict:
     absent = _ABSENT.fullmatch(message) if error.type_name == "AttributeError" and not error.frames else None
     if absent:
         return _absent_name(absent["kind"], absent["owner"], absent["name"])
-    lead = f"Your code raised {error.type_name}" + (f": {message}" if message else ".")
+    refused = _REFUSED.fullmatch(message) if error.type_name == "RuntimeError" else None
+    if refused:
+        lead = f"Your code calls `{refused['called']}` with something that does not fit.\n{refused['text']}"
+    else:
+        lead = f"Your code raised {error.type_name}" + (f": {message}" if message else ".")
     return Verdict("error", "raises", (Section("", lead), *_frames(error)))
+
+
+# How the worker tells that a stand-in of ours raised an error on what the student's code gave it.
+_REFUSED = re.compile(r"(?P<called>\w+\.\w+): \w+: (?P<text>.+)", re.DOTALL)
 
 
 def _not_written(error: StudentError, message: str) -> Verdict:
@@ -197,6 +207,9 @@ def _comparison(error: CheckFailed, evidence: Evidence) -> Verdict:
     return Verdict("failed", cause, tuple(parts))
 
 
+_ORDINARY_WORDS = ("a", "after", "all", "an", "at", "for", "from", "in", "it", "no", "on", "one", "the", "with")
+
+
 def _lead(explanation: Explanation, likely: str | None) -> str:
     """One line that says what is wrong, and the likely cause below it: often all that a student needs to read."""
     first = _first_line(explanation.got)
@@ -208,7 +221,7 @@ def _lead(explanation: Explanation, likely: str | None) -> str:
     elif first[-1:] not in (".", "!", "?"):
         first += "."
     # Names of the student's stay as they are written; ordinary words begin a sentence.
-    if first.split(" ")[0] in ("a", "an", "it", "no", "one", "the"):
+    if first.split(" ")[0] in _ORDINARY_WORDS:
         first = first[0].upper() + first[1:]
     return f"{first}\n{likely}" if likely else first
 
@@ -226,7 +239,7 @@ def _with_end(verdict: Verdict, info: CheckInfo, evidence: Evidence) -> Verdict:
     end = []
     if evidence.flaky:
         end.append(Section("Not always the same", FLAKY))
-    if info.item.handout:
+    if info.item.handout and verdict.cause != "syntax_error":
         end.append(Section("In the handout", f"{info.item.handout}: {info.item.title}"))
     return _add(verdict, *end)
 

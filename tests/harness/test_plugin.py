@@ -373,6 +373,12 @@ def test_credit_earned_before_a_failure_is_kept(one_item):
             "Python cannot read toy.py, line 3: invalid syntax.",
         ),
         (
+            StudentError("RuntimeError", "layer.backward: CheckFailed: What came: grad has shape ()"),
+            "error",
+            "raises",
+            "Your code calls `layer.backward` with something that does not fit.<br>What came: grad has shape ()",
+        ),
+        (
             StudentError("AttributeError", "module 'toy' has no attribute 'double'"),
             "error",
             "not_implemented",

@@ -115,6 +115,11 @@ def test_advice_is_listed_apart_and_costs_nothing():
     assert re.search(r"Total +1 / 1", text)
 
 
+def test_there_is_no_advice_on_code_that_is_not_written():
+    advice = check("1.9", 0, 0, (Section("", "Not written yet."),), outcome="error", cause="not_implemented")
+    assert "Not written yet" not in terminal_text(results(check("1.1"), advice))
+
+
 def test_a_fault_of_the_grader_is_not_told_as_a_failure_of_the_submission():
     broken = check("1.1", 0, 1, (Section("", "Not your fault."),), outcome="not_run", cause="grader_error")
     document = results(broken, faults=(Fault("1.1", "KeyError: 'W'", "Traceback: line 3"),))
