@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from autograder.checks.compare import as_array, assert_close, assert_unchanged
 from autograder.checks.diagnose import Context
 
-from ..public.network import Array, Layer, layers, network_of
+from ..public.network import CLASSES, Array, Layer, cases, layers, network_of
 from ..public.probabilities import FORWARD, LOOSE, as_row, probabilities_of, probabilities_of_large_logits
 from .solution import softmax
 
@@ -45,12 +45,11 @@ def test_probabilities(submission, probes, layer):
 
 def extreme_layers() -> st.SearchStrategy[Layer]:
     """Large logits, from the weights or from the biases: equal ones, close ones, only negative ones."""
-    rows = st.lists(st.sampled_from((1000.0, 999.0, 500.0, -999.5, -1000.0)), min_size=2, max_size=5)
-    return st.builds(_extreme_layer, rows, st.booleans())
+    return cases(_make_extreme_layer, CLASSES, (False, True))
 
 
-def _extreme_layer(row: list[float], from_biases: bool) -> Layer:
-    logits = np.array([row])
+def _make_extreme_layer(classes: int, from_biases: bool, seed: int) -> Layer:
+    logits = np.random.default_rng(seed).choice((1000.0, 999.0, 500.0, -999.5, -1000.0), (1, classes))
     nothing = np.zeros_like(logits)
     return Layer(nothing, logits, np.array([1.0])) if from_biases else Layer(logits, nothing, np.array([1.0]))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,9 @@ from autograder.checks.compare import CheckFailed, as_scalar, call, fail, show
 from autograder.sandbox.proxy import StudentError
 
 from .network import Array, Settings, apply_settings, call_static, new_model
-from .training import TRAIN, StepCounter, Task, Trained, count_printed, count_steps, counting_task, train
+from .training import TRAIN, StepCounter, Task, Trained, counting_task, judge_counts, times_reported, train
+
+SHOWN_TEXT = 600
 
 
 @number("Q6.2.1")
@@ -21,22 +22,25 @@ from .training import TRAIN, StepCounter, Task, Trained, count_printed, count_st
 def test_each_image_once(submission, probes):
     """In every epoch each training image is used for one step, with its own label"""
     task = counting_task()
-    untouched = try_to_train(submission, probes, task)
-    counter, trained = count_steps(submission, probes, task)
-    if not counter.given and learns_own_labels(untouched, task):
-        return  # it computes the gradients itself, and rightly so
-    table = counter.table(trained, task.settings.learning_rate)
     epochs = task.settings.num_epochs
     wanted = table_of_labels(task) * epochs
-    if np.allclose(table, wanted):
-        return
-    fail(
-        f"in {epochs} epochs the images (rows) were trained with the labels (columns) this often:\n{show(table)}"
-        "\nThe last two rows are test images.",
-        called=TRAIN,
-        cause=cause_of(table, wanted, counter, task),
-        expected=f"each training image {epochs} times with its own label:\n{show(wanted)}",
-    )
+
+    def judge(counter: StepCounter, trained: Trained) -> None:
+        table = counter.table(trained, task.settings.learning_rate)
+        if not np.allclose(table, wanted):
+            fail(
+                f"not every training image is used once in each of {epochs} epochs with its own label.\n"
+                f"How often the images (rows) were used with the labels (columns):\n{show(table)}\n"
+                "The last two rows are test images.",
+                called=TRAIN,
+                cause=cause_of(table, wanted, counter, task),
+                expected=f"each training image {epochs} times with its own label:\n{show(wanted)}",
+            )
+
+    def computes_by_itself(counter: StepCounter) -> bool:
+        return not counter.given and learns_own_labels(try_to_train(submission, probes, task), task)
+
+    judge_counts(submission, probes, task, judge, computes_by_itself)
 
 
 def try_to_train(submission: Any, probes: Any, task: Task) -> Trained | None:
@@ -89,20 +93,23 @@ def cause_of(table: Array, wanted: Array, counter: StepCounter, task: Task) -> s
 def test_random_order(submission, probes):
     """The images come in random order"""
     task = counting_task()
-    depends_on_chance = differs_by_seed(submission, probes, task)
-    counter, _ = count_steps(submission, probes, task)
-    order = counter.order or counter.looked_at
-    if not counter.given and depends_on_chance:
-        return  # it computes the gradients itself; chance decides about the result, as it should
-    if not order:
-        fail("no image is used for training", called=TRAIN, expected="one step for each image, in random order")
-    if all(epoch == sorted(epoch) for epoch in in_epochs(order, task)):
-        fail(
-            f"in every epoch the images come in the order in which they are stored: {order}",
-            called=TRAIN,
-            cause="wrong_order",
-            expected="a random order: shuffle the indices before each epoch",
-        )
+
+    def judge(counter: StepCounter, _: Trained) -> None:
+        order = counter.order or counter.looked_at
+        if not order:
+            fail("no image is used for training", called=TRAIN, expected="one step for each image, in random order")
+        if all(epoch == sorted(epoch) for epoch in in_epochs(order, task)):
+            fail(
+                f"in every epoch the images come in the order in which they are stored: {order}",
+                called=TRAIN,
+                cause="wrong_order",
+                expected="a random order: shuffle the indices before each epoch",
+            )
+
+    def computes_by_itself(counter: StepCounter) -> bool:
+        return not counter.given and differs_by_seed(submission, probes, task)
+
+    judge_counts(submission, probes, task, judge, computes_by_itself)
 
 
 def differs_by_seed(submission: Any, probes: Any, task: Task) -> bool:
@@ -130,21 +137,23 @@ def test_printed_loss(submission, probes):
     """After each epoch the total loss over the training images is printed"""
     task = counting_task()
     epochs = task.settings.num_epochs
-    if prints_own_losses(submission, probes, task):
-        return
     probes.printed()
-    counter, _ = count_steps(submission, probes, task)
-    text = probes.printed()
-    losses = [counter.loss_of(int(label)) for label in task.data.labels]
-    if count_printed(text, sum(losses), float(np.mean(losses))) >= epochs:
-        return
-    shown = text.strip()[:600] or "nothing"
-    fail(
-        f"the total loss is not printed in each of the {epochs} epochs. Your train_nn printed:\n{shown}",
-        called=TRAIN,
-        expected=f"{epochs} lines with the sum of the losses of all images, which is {sum(losses):g} here"
-        " (loss was replaced by made-up numbers to see this)",
-    )
+
+    def judge(counter: StepCounter, _: Trained) -> None:
+        text = probes.printed()
+        losses = [counter.loss_of(int(label)) for label in task.data.labels]
+        if times_reported(text, losses) < epochs:
+            fail(
+                f"the total loss is not printed after each of {epochs} epochs. Your train_nn printed:\n{shorten(text)}",
+                called=TRAIN,
+                expected=f"the sum of the losses of all images, {epochs} times: it is {sum(losses):g} each time, since"
+                " made-up losses took the place of yours here",
+            )
+
+    def computes_by_itself(counter: StepCounter) -> bool:
+        return not counter.losses and prints_own_losses(submission, probes, task)
+
+    judge_counts(submission, probes, task, judge, computes_by_itself)
 
 
 def prints_own_losses(submission: Any, probes: Any, task: Task) -> bool:
@@ -152,18 +161,22 @@ def prints_own_losses(submission: Any, probes: Any, task: Task) -> bool:
 
     With a learning rate of 0 nothing is learnt, so that every epoch has the same loss, in whatever order.
     """
-    still = dataclasses.replace(
-        task, settings=Settings(0.0, task.settings.num_epochs), W=np.cos(np.arange(task.W.size)).reshape(task.W.shape)
-    )
+    epochs = task.settings.num_epochs
     try:
-        model = new_model(submission, still.data, apply_settings(probes, still.settings))
-        model.W, model.b = still.W, still.b
+        model = new_model(submission, task.data, apply_settings(probes, Settings(0.0, epochs)))
+        model.W, model.b = np.cos(np.arange(task.W.size)).reshape(task.W.shape), task.b
         losses = []
-        for image, label in zip(still.data.images, still.data.labels, strict=True):
+        for image, label in zip(task.data.images, task.data.labels, strict=True):
             probabilities = call(model, "forward_pass", image, name="model")
             losses.append(as_scalar(call_static(submission, "loss", probabilities, label), "the loss", called="loss"))
         probes.printed()
         call(model, "train_nn", name="model")
     except (StudentError, CheckFailed):
         return False
-    return count_printed(probes.printed(), sum(losses), float(np.mean(losses))) >= still.settings.num_epochs
+    return times_reported(probes.printed(), losses) >= epochs
+
+
+def shorten(text: str) -> str:
+    """What was printed, if anything, cut to a few lines."""
+    lines = text.strip().splitlines()
+    return "\n".join([*lines[:8], "..."] if len(lines) > 8 else lines)[:SHOWN_TEXT] or "nothing"

@@ -1,21 +1,21 @@
 """Watching `train_nn` without asking how it is written.
 
-`train_nn` is run twice. First as it is. Then on an object of ours that has everything which the model's constructor
-set, and the student's own methods, except for the four that other items are about: those are ours. So `train_nn` is
-judged alone, whatever the others do, and however it calls them.
+`train_nn` is run on an object of ours that has everything which the model's constructor set, and the student's own
+methods, except for the four that other items are about: those are ours. So `train_nn` is judged alone, whatever bugs
+the others have. One that does not call them, because it computes everything by itself, is run as it is.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from autograder.checks.compare import as_array, as_mapping, as_scalar, attribute, call, fail, is_single
+from autograder.checks.checkers import printed_numbers, times_printed
+from autograder.checks.compare import CheckFailed, as_array, as_mapping, as_scalar, attribute, call, fail, is_single
 from autograder.sandbox.proxy import StandIn, StudentError
 
 from .network import Array, DataSet, Settings, apply_settings, new_model, stencil_fields
@@ -69,21 +69,28 @@ def train(submission: Any, probes: Any, task: Task) -> Trained:
     return task.result(model.W, model.b)
 
 
-def train_with(submission: Any, probes: Any, task: Task, methods: Methods) -> Trained:
+def train_with(submission: Any, probes: Any, task: Task, methods: Methods, *, through_class: bool) -> Trained:
     """Run `train_nn` on an object whose methods named in `methods` are those. Raises StudentError or CheckFailed.
 
     The object holds what the model's own constructor set; where that raises, what the stencil's would have set.
-    Calls through the class, `Model.loss(...)`, reach the same methods: for the rest of the check.
+    `through_class` makes calls like `Model.loss(...)` reach the same methods, and that for the rest of the check.
     """
     hp = apply_settings(probes, task.settings)
     fields = {**_fields_of_a_model(submission, probes, task, hp), "W": task.W, "b": task.b}
     stand_in = StandIn("Model", fields, dict(methods), imitates="Model")
     model_class = attribute(submission, "Model", "the submission")
-    for name, method in methods.items():
-        setattr(model_class, name, StandIn(name, methods={"__call__": _on(stand_in, method)}))
+    if through_class:
+        for name, method in methods.items():
+            setattr(model_class, name, StandIn(name, methods={"__call__": _on(stand_in, method)}))
     call(model_class, "train_nn", stand_in, name="Model")
     after = vars(stand_in.fields)
     return task.result(after.get("W"), after.get("b"))
+
+
+def ways_to_replace(task: Task) -> tuple[tuple[bool, tuple[int, ...]], ...]:
+    """In which ways to try `train_with`: through_class, and the form of gradB, which a train_nn may count on."""
+    row, flat = (1, task.data.classes), (task.data.classes,)
+    return (False, row), (True, row), (True, flat)
 
 
 def _fields_of_a_model(submission: Any, probes: Any, task: Task, hp: Any) -> dict[str, Any]:
@@ -190,34 +197,43 @@ class StepCounter:
         return len(self.taken) == len(self.given) > 1 and np.allclose(self.taken, sums)
 
 
-def count_steps(submission: Any, probes: Any, task: Task) -> tuple[StepCounter, Trained]:
-    """Run `train_nn` on a StepCounter. Both forms of gradB are tried, since either may be what a submission expects."""
-    counter = StepCounter(task, (1, task.data.classes))
-    try:
-        return counter, train_with(submission, probes, task, counter.methods())
-    except StudentError as error:
-        first_error = error
-    counter = StepCounter(task, (task.data.classes,))
-    try:
-        return counter, train_with(submission, probes, task, counter.methods())
-    except StudentError:
-        raise first_error from None
+def judge_counts(
+    submission: Any,
+    probes: Any,
+    task: Task,
+    judge: Callable[[StepCounter, Trained], None],
+    instead: Callable[[StepCounter], bool],
+) -> None:
+    """Let `judge` look at what a StepCounter saw of `train_nn`. Raises what it raises, or StudentError.
+
+    A `train_nn` that does not call the methods, but computes by itself what they do, shows a StepCounter too little.
+    `instead` says whether that is so, and the training with the submission's own methods is as it should be.
+    """
+    failures: list[CheckFailed | StudentError] = []
+    for through_class, bias_shape in ways_to_replace(task):
+        counter = StepCounter(task, bias_shape)
+        try:
+            trained = train_with(submission, probes, task, counter.methods(), through_class=through_class)
+            return judge(counter, trained)
+        except (CheckFailed, StudentError) as failure:
+            failures.append(failure)
+        if not through_class and instead(counter):
+            return None
+    raise least_surprising(failures)
+
+
+def least_surprising(failures: Sequence[CheckFailed | StudentError]) -> CheckFailed | StudentError:
+    """The failure to show: the first that is about what train_nn did, or else the first error."""
+    return min(failures, key=lambda failure: isinstance(failure, StudentError))
 
 
 # ---- Reading what was printed ---------------------------------------------------------------------------------------
 
-_NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d*)?(?:[eE][-+]?\d+)?")
+FLOAT32 = 1e-5
 
 
-def count_printed(text: str, *wanted: float) -> int:
-    """How many numbers in `text` are one of the `wanted`, within the digits with which they were printed."""
-    found: list[str] = _NUMBER.findall(text)
-    return sum(any(_is_printed_as(number.replace(",", ""), value) for value in wanted) for number in found)
-
-
-def _is_printed_as(number: str, value: float) -> bool:
-    digits, _, exponent = number.lower().partition("e")
-    places = len(digits.partition(".")[2])
-    last_digit = 10.0 ** (int(exponent or 0) - places) if abs(int(exponent or 0)) < 300 else 0.0
-    # Cut or rounded, and summed in single precision perhaps.
-    return abs(float(number) - value) <= last_digit + 1e-5 * abs(value)
+def times_reported(text: str, losses: Sequence[float]) -> int:
+    """How often the sum of the losses, or their mean, stands in a printed text."""
+    numbers = printed_numbers(text)
+    values = (float(np.sum(losses)), float(np.mean(losses)))
+    return sum(times_printed(value, numbers, slack=FLOAT32 * abs(value)) for value in values)
