@@ -114,10 +114,13 @@ class CheckedNetwork:
         """What an approximation with a known bug gives, by cause."""
         above, here, below = (self.moved_loss(place, step) for step in (EPSILON, 0.0, -EPSILON))
         right = self.approximation(place)
+        one_sided = ((above - here) / EPSILON, (here - below) / EPSILON)
         return {
-            "one_sided_difference": ((above - here) / EPSILON, (here - below) / EPSILON),
+            "one_sided_difference": one_sided,
             "missing_factor_two": (2 * right,),
             "sign_flipped": (-right,),
+            # not divided at all; multiplied by epsilon instead of divided; two copies that are one and the same array
+            "scaled_by_constant": (right * 2 * EPSILON, right * EPSILON**2, *(value / 2 for value in one_sided)),
         }
 
 
@@ -181,62 +184,94 @@ def _gradient(network: CheckedNetwork, place: Place) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class CheckerRun:
-    """What a run of gradient_checker left: its text, the numbers in it, the parameters, and whether any was moved."""
+    """What a run of gradient_checker left.
+
+    text, numbers: what it printed. params: the parameters afterwards. moved: whether any was moved while the loss was
+    computed. propagated: whether back-propagation was run at all.
+    """
 
     text: str
     numbers: list[Printed]
     params: dict[Place, Any]
     moved: bool
+    propagated: bool
 
 
-def run_checker(submission: Any, probes: Any, network: CheckedNetwork) -> CheckerRun:
-    """Run the student's gradient_checker(DataSet, model) on the network."""
+def run_checker(submission: Any, probes: Any, network: CheckedNetwork, *, replaced: bool = False) -> CheckerRun:
+    """Run the student's gradient_checker(DataSet, model) on the network.
+
+    `replaced` puts a right backward_pass in place of the student's own; see `whatever_backward_pass_does`.
+    """
     given = probes.module("utils")
     data = given.DataSplit(np.repeat(network.row, ROWS, axis=0), np.full((ROWS, 1), float(network.label)))
-    seen: list[bool] = []
+    moved: list[bool] = []
+    propagated: list[bool] = []
     model = {
-        "L1": _reporting_layer(network, "L1", seen),
+        "L1": _reporting_layer(network, "L1", moved, propagated, replaced),
         "nonlinear1": relu_stand_in(),
-        "L2": _reporting_layer(network, "L2", seen),
+        "L2": _reporting_layer(network, "L2", moved, propagated, replaced),
         "loss": given.softmax_cross_entropy(),
     }
+    if replaced:
+        # The layers hold the gradients that it would leave in them.
+        answer = {"__call__": lambda fields, *arguments: propagated.append(True)}
+        submission.backward_pass = StandIn("backward_pass", {}, answer)
     probes.printed()
     call(submission, "gradient_checker", data, model, name="")
     text = probes.printed()
     params = {(layer, key): held_params(model[layer], f"model[{layer!r}]")[key] for layer, key in PLACES}
-    return CheckerRun(text, printed_numbers(text), params, any(seen))
+    return CheckerRun(text, printed_numbers(text), params, any(moved), any(propagated))
 
 
-def whatever_backward_pass_does(submission: Any, judge: Callable[[], None]) -> None:
-    """Call `judge`; if it fails, again with a right backward_pass in the student's module.
+def bug_in(run: CheckerRun, network: CheckedNetwork, places: Sequence[Place]) -> str | None:
+    """The cause whose approximation is printed at all of these places, where it is the only one."""
+
+    def is_printed(value: float, place: Place) -> bool:
+        # A small value has a small slack.
+        share = min(1.0, abs(value / network.approximation(place)))
+        return times_printed(value, run.numbers, share * network.slack(place)) > 0
+
+    bugs = {place: network.bugs(place) for place in places}
+    found = [
+        slug
+        for slug in bugs[places[0]]
+        if all(any(is_printed(value, place) for value in bugs[place][slug]) for place in places)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def whatever_backward_pass_does(judge: Callable[[bool], None]) -> None:
+    """Call `judge(False)`; if that fails, `judge(True)`, which runs the checker with a right backward_pass.
 
     A gradient checker may use the student's own backward_pass in its own way, and must not fail because of it.
     """
     try:
-        judge()
+        judge(False)
     except (CheckFailed, StudentError):
-        # The gradients that the layers report stand in them already, so there is nothing left to do for it.
-        submission.backward_pass = StandIn("backward_pass", {}, {"__call__": lambda fields, *arguments: None})
-        judge()
+        judge(True)
 
 
-def _reporting_layer(network: CheckedNetwork, layer: str, seen: list[bool]) -> StandIn:
-    """A linear layer whose gradients are the network's reported ones; `seen` learns whether a parameter was moved."""
+def _reporting_layer(
+    network: CheckedNetwork, layer: str, moved: list[bool], propagated: list[bool], holds_gradient: bool
+) -> StandIn:
+    """A linear layer whose backward reports the network's gradients, whatever it is called with."""
     start = {key: network.params[layer, key] for key in ("W", "b")}
     reported = {key: network.reported[layer, key] for key in ("W", "b")}
+    stale = {key: np.zeros_like(reported[key]) for key in reported}
 
     def forward(fields: SimpleNamespace, X: Any) -> Array:
         params = {key: as_array(held_params(fields, layer)[key], key, shape=start[key].shape) for key in start}
-        seen.append(any(not np.array_equal(params[key], start[key]) for key in start))
+        moved.append(any(not np.array_equal(params[key], start[key]) for key in start))
         return linear(as_array(X, "X", ndim=2), params["W"], params["b"])
 
     def backward(fields: SimpleNamespace, X: Any, grad: Any) -> Array:
+        propagated.append(True)
         fields.gradient = dict(reported)
         return np.zeros_like(as_array(X, "X", ndim=2))
 
     return StandIn(
         "linear_layer",
-        {"params": start, "gradient": dict(reported)},
+        {"params": start, "gradient": dict(reported if holds_gradient else stale)},
         {"forward": forward, "backward": backward},
         imitates="linear_layer",
     )

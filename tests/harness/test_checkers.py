@@ -6,12 +6,14 @@ import pytest
 from autograder.checks.checkers import (
     LIVELY_SEEDS,
     PLACES,
+    CheckerRun,
+    bug_in,
     checked_network,
     printed_numbers,
     times_printed,
     whatever_backward_pass_does,
 )
-from autograder.checks.compare import fail
+from autograder.checks.compare import CheckFailed, fail
 from autograder.sandbox.proxy import StudentError
 
 FORMATS = ("{}", "{:.4f}", "{:.6f}", "{:.10f}", "{:.5e}", "{!r}", "L1 W: {:.6f},", "(backprop: {:.6f})", "W={:+.6f}")
@@ -55,6 +57,22 @@ def test_the_number_of_a_bug_is_not_taken_for_the_right_one(form, network):
         assert times_printed(right, printed_numbers(text), network.slack(place)) == 0
 
 
+@pytest.mark.parametrize("network", NETWORKS, ids=LIVELY_SEEDS)
+@pytest.mark.parametrize("slug", NETWORKS[0].bugs(PLACES[0]))
+def test_a_bug_is_named_from_its_numbers(slug, network):
+    for form in range(len(network.bugs(PLACES[0])[slug])):
+        text = " ".join(f"{network.bugs(place)[slug][form]:.10f}" for place in PLACES)
+        run = CheckerRun(text, printed_numbers(text), {}, True, True)
+        assert bug_in(run, network, PLACES) == slug
+        assert bug_in(run, network, PLACES[2:]) == slug
+
+
+def test_no_bug_is_named_from_other_numbers():
+    for text in ("", "0.0 0.0 0.0 0.0", " ".join(str(NETWORKS[0].approximation(place)) for place in PLACES)):
+        run = CheckerRun(text, printed_numbers(text), {}, True, True)
+        assert bug_in(run, NETWORKS[0], PLACES) is None
+
+
 def test_another_small_epsilon_is_as_good():
     for network in NETWORKS:
         for place in PLACES:
@@ -79,28 +97,26 @@ def test_a_dull_network_is_refused():
         checked_network(0, wrong=True)
 
 
-class TestWhateverBackwardPassDoes:
-    class Submission:
-        backward_pass = None
+def test_a_bug_in_backward_pass_is_judged_again_with_a_right_one():
+    asked = []
 
-    def test_success_leaves_the_submission_alone(self):
-        submission = self.Submission()
-        whatever_backward_pass_does(submission, lambda: None)
-        assert submission.backward_pass is None
+    def judge(replaced):
+        asked.append(replaced)
+        if not replaced:
+            raise StudentError("NotImplementedError", "backward_pass")
 
-    @pytest.mark.parametrize("error", [StudentError("NotImplementedError", "backward_pass"), None])
-    def test_failure_is_judged_again_with_a_right_one(self, error):
-        submission = self.Submission()
+    whatever_backward_pass_does(judge)
+    assert asked == [False, True]
 
-        def judge():
-            if submission.backward_pass is None:
-                if error:
-                    raise error
-                fail("wrong")
 
-        whatever_backward_pass_does(submission, judge)
-        assert submission.backward_pass is not None
+def test_a_pass_needs_no_second_run_and_a_second_failure_stands():
+    asked = []
+    whatever_backward_pass_does(asked.append)
+    assert asked == [False]
+    with pytest.raises(CheckFailed, match="wrong either way"):
+        whatever_backward_pass_does(lambda replaced: fail("wrong either way"))
 
-    def test_a_fault_of_the_check_is_not_hidden(self):
-        with pytest.raises(ZeroDivisionError):
-            whatever_backward_pass_does(self.Submission(), lambda: 1 / 0)
+
+def test_a_fault_of_the_check_is_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        whatever_backward_pass_does(lambda replaced: 1 / 0)

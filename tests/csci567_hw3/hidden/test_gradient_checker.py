@@ -5,6 +5,7 @@ from gradescope_utils.autograder_utils.decorators import number, visibility, wei
 from autograder.checks.checkers import (
     LIVELY_SEEDS,
     PLACES,
+    bug_in,
     checked_network,
     run_checker,
     times_printed,
@@ -23,19 +24,6 @@ def missing(values, run, network):
     return [place for place in PLACES if not times_printed(values[place], run.numbers, network.slack(place))]
 
 
-def cause_of(places, run, network):
-    """The one known bug whose approximation is printed at all of these places, or None."""
-    found = [
-        slug
-        for slug in network.bugs(places[0])
-        if all(
-            any(times_printed(value, run.numbers, network.slack(place)) for value in network.bugs(place)[slug])
-            for place in places
-        )
-    ]
-    return found[0] if len(found) == 1 else None
-
-
 def fail_printed(places, what, run, cause=None):
     """Fails for numbers that are not printed."""
     names = ", ".join("{}.params[{!r}][0, 0]".format(*place) for place in places)
@@ -50,7 +38,7 @@ def assert_approximations(run, network):
     """The approximated derivative of all four parameters is printed."""
     places = missing({place: network.approximation(place) for place in PLACES}, run, network)
     if places:
-        fail_printed(places, "the approximated derivative", run, cause_of(places, run, network))
+        fail_printed(places, "the approximated derivative", run, bug_in(run, network, places))
 
 
 @number("3.1.5.3")
@@ -59,12 +47,12 @@ def assert_approximations(run, network):
 def test_approximation(submission, probes):
     """The approximation comes from the loss alone, whatever back-propagation says"""
 
-    def judge():
+    def judge(replaced):
         for seed in LIVELY_SEEDS[:2]:
             network = checked_network(seed, wrong=True)
-            assert_approximations(run_checker(submission, probes, network), network)
+            assert_approximations(run_checker(submission, probes, network, replaced=replaced), network)
 
-    whatever_backward_pass_does(submission, judge)
+    whatever_backward_pass_does(judge)
 
 
 @number("3.1.5.4")
@@ -73,14 +61,16 @@ def test_approximation(submission, probes):
 def test_back_propagation(submission, probes):
     """The back-propagated value is the one that stands in the layers"""
 
-    def judge():
+    def judge(replaced):
         network = checked_network(LIVELY_SEEDS[2], wrong=True)
-        run = run_checker(submission, probes, network)
+        run = run_checker(submission, probes, network, replaced=replaced)
+        if not run.propagated:
+            fail("backward_pass is not called", called=CALLED, cause="no_backward")
         places = missing({place: float(network.reported[place][0, 0]) for place in PLACES}, run, network)
         if places:
             fail_printed(places, "the back-propagated derivative", run)
 
-    whatever_backward_pass_does(submission, judge)
+    whatever_backward_pass_does(judge)
 
 
 @number("3.1.5.5")
@@ -89,10 +79,10 @@ def test_back_propagation(submission, probes):
 def test_leaves_no_trace(submission, probes):
     """After a run every parameter is as before, so that training starts from where it should"""
 
-    def judge():
+    def judge(replaced):
         for seed in LIVELY_SEEDS[2:]:
             network = checked_network(seed, wrong=True)
-            run = run_checker(submission, probes, network)
+            run = run_checker(submission, probes, network, replaced=replaced)
             if not run.moved:
                 fail("no parameter is moved while the loss is computed", called=CALLED)
             for place in PLACES:
@@ -106,4 +96,4 @@ def test_leaves_no_trace(submission, probes):
                     tolerance=ROUNDING,
                 )
 
-    whatever_backward_pass_does(submission, judge)
+    whatever_backward_pass_does(judge)

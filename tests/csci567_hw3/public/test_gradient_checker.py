@@ -5,6 +5,7 @@ from gradescope_utils.autograder_utils.decorators import number, tags, weight
 from autograder.checks.checkers import (
     LIVELY_SEEDS,
     PLACES,
+    bug_in,
     checked_network,
     run_checker,
     times_printed,
@@ -18,18 +19,19 @@ SHOWN_TEXT = 1000
 ROUNDING = 1e-9
 
 
-def assert_both_printed(run, network, place):
-    """The derivative at one place is printed twice: once from back-propagation, once as an approximation."""
-    derivative = network.derivative(place)
-    count = times_printed(derivative, run.numbers, network.slack(place))
-    if count < 2:
-        right = "only one of the two numbers is" if count else "none of the printed numbers is"
+def assert_both_printed(run, network):
+    """Each derivative is printed twice: once from back-propagation, once as an approximation."""
+    derivatives = {place: network.derivative(place) for place in PLACES}
+    counts = {place: times_printed(derivatives[place], run.numbers, network.slack(place)) for place in PLACES}
+    short = [place for place in PLACES if counts[place] < 2]
+    if short:
+        names = ", ".join("{}.params[{!r}][0, 0]".format(*place) for place in short)
+        wanted = ", ".join(f"{derivatives[place]:.6f}" for place in short)
         fail(
-            "{}.params[{!r}][0, 0]: {} right.\nPrinted:\n{}".format(
-                *place, right, run.text[:SHOWN_TEXT] or "(nothing)"
-            ),
+            f"the two numbers are not both right for {names}.\nPrinted:\n{run.text[:SHOWN_TEXT] or '(nothing)'}",
             called=CALLED,
-            expected=f"the derivative {derivative:.6f} twice: from back-propagation, and from the approximation",
+            expected=f"{wanted}: twice each, once from back-propagation and once from the approximation",
+            cause=bug_in(run, network, short),
         )
 
 
@@ -39,14 +41,15 @@ def assert_both_printed(run, network, place):
 def test_prints_both_numbers(submission, probes):
     """gradient_checker prints the back-propagated and the approximated derivative of all four parameters"""
 
-    def judge():
+    def judge(replaced):
         for seed in LIVELY_SEEDS[:2]:
             network = checked_network(seed, wrong=False)
-            run = run_checker(submission, probes, network)
-            for place in PLACES:
-                assert_both_printed(run, network, place)
+            run = run_checker(submission, probes, network, replaced=replaced)
+            if not run.propagated:
+                fail("backward_pass is not called", called=CALLED, cause="no_backward")
+            assert_both_printed(run, network)
 
-    whatever_backward_pass_does(submission, judge)
+    whatever_backward_pass_does(judge)
 
 
 @number("3.1.5.2")
@@ -55,9 +58,9 @@ def test_prints_both_numbers(submission, probes):
 def test_restores_the_parameters(submission, probes):
     """gradient_checker moves parameters, and leaves every one as it found it"""
 
-    def judge():
+    def judge(replaced):
         network = checked_network(LIVELY_SEEDS[2], wrong=False)
-        run = run_checker(submission, probes, network)
+        run = run_checker(submission, probes, network, replaced=replaced)
         if not run.moved:
             fail("no parameter is moved while the loss is computed", called=CALLED, expected="w + ε, and w - ε")
         for place in PLACES:
@@ -67,4 +70,4 @@ def test_restores_the_parameters(submission, probes):
                 network.params[place], after, name, called=CALLED, cause="parameter_not_restored", tolerance=ROUNDING
             )
 
-    whatever_backward_pass_does(submission, judge)
+    whatever_backward_pass_does(judge)

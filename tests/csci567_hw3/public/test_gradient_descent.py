@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.checks.compare import as_array, as_mapping, assert_close, call, fail
+from autograder.checks.diagnose import Context
 from autograder.checks.layers import as_row, held_params, linear_stand_in, loss_stand_in, relu_stand_in
 from autograder.checks.strategies import filled, mlp_batches
 
@@ -32,6 +33,21 @@ def gradients_for(batch):
     }
 
 
+def movements(submission, batch, gradients, rate, called):
+    """How far one step moves each parameter, by layer and name: before - after."""
+    before = {"L1": {"W": batch.W1, "b": batch.b1}, "L2": {"W": batch.W2, "b": batch.b2}}
+    returned = call(submission, "miniBatchGradientDescent", network(batch, gradients), rate, name="")
+    model = as_mapping(returned, ["L1", "L2"], "the returned model", called=called)
+    moved = {}
+    for layer, entries in before.items():
+        params = held_params(model[layer], f"model[{layer!r}]")
+        for key, old in entries.items():
+            name = f"model[{layer!r}].params[{key!r}]"
+            new = as_row(params[key], old.size, name, called=called) if key == "b" else params[key]
+            moved[layer, key] = old - as_array(new, name, shape=old.shape, called=called)
+    return moved
+
+
 @number("3.1.3.1")
 @weight(0.5)
 @tags("public")
@@ -39,18 +55,17 @@ def gradients_for(batch):
 def test_step(submission, batch, rate):
     """One step moves every parameter against its gradient, by the learning rate times the gradient"""
     called, gradients = STEP.format(rate), gradients_for(batch)
-    before = {"L1": {"W": batch.W1, "b": batch.b1}, "L2": {"W": batch.W2, "b": batch.b2}}
-    returned = call(submission, "miniBatchGradientDescent", network(batch, gradients), rate, name="")
-    model = as_mapping(returned, ["L1", "L2"], "the returned model", called=called)
-    for layer, entries in before.items():
-        params = held_params(model[layer], f"model[{layer!r}]")
-        for key, old in entries.items():
-            name = f"model[{layer!r}].params[{key!r}]"
-            new = as_row(params[key], old.size, name, called=called) if key == "b" else params[key]
-            moved = old - as_array(new, name, shape=old.shape, called=called)
-            if not np.any(moved):
-                fail(f"{name} is the same after the step", called=called, expected="a change against the gradient")
-            assert_close(moved / rate, gradients[layer][key], f"(before - after) / rate of {name}", called=called)
+    moved = movements(submission, batch, gradients, rate, called)
+    still = [place for place, distance in moved.items() if not np.any(distance)]
+    if still:
+        names = ", ".join("model[{!r}].params[{!r}]".format(*place) for place in still)
+        cause = "no_step" if len(still) == len(moved) else "updates_subset"
+        fail(f"{names}: the same after the step as before", called=called, cause=cause)
+    for (layer, key), distance in moved.items():
+        gradient = gradients[layer][key]
+        bugs = {"ascends": -gradient, "learning_rate_ignored": gradient / rate, "learning_rate_twice": gradient * rate}
+        name = f"(before - after) / learning rate, for model[{layer!r}].params[{key!r}]"
+        assert_close(distance / rate, gradient, name, called=called, context=Context(alternatives=bugs))
 
 
 @number("3.1.3.2")
@@ -72,4 +87,4 @@ def test_returns_the_model(submission):
     for layer in ("L1", "L2"):
         W_after = as_array(held_params(after[layer], f"model[{layer!r}]")["W"], "params['W']", shape=W.shape)
         if np.array_equal(W_after, W):
-            fail(f"model[{layer!r}].params['W'] is the same after the step", called=called, expected="a step")
+            fail(f"model[{layer!r}].params['W']: the same after the step as before", called=called)

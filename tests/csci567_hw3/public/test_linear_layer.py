@@ -38,7 +38,11 @@ def test_new_layer(submission):
     for inputs, outputs in SIZES:
         called = f"linear_layer({inputs}, {outputs})"
         layer = Layer.make(submission, "linear_layer", inputs, outputs)
-        assert_shape(layer.param("W"), (inputs, outputs), "params['W']", called=called)
+        W = as_array(layer.param("W"), "params['W']", called=called)
+        if W.shape == (outputs, inputs) != (inputs, outputs):
+            expected = f"shape {(inputs, outputs)}: one row per input"
+            fail(f"params['W'] has shape {W.shape}", called=called, expected=expected, cause="transposed")
+        assert_shape(W, (inputs, outputs), "params['W']", called=called)
         as_row(layer.param("b"), outputs, "params['b']", called=called)
         gradients = {
             "gradient['W']": as_array(layer.gradient("W"), "gradient['W']", shape=(inputs, outputs), called=called),
