@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis.errors import Flaky, HypothesisException
+from hypothesis.internal.conjecture import providers
 
 from autograder.grading.sections import shorten
 from autograder.sandbox.proxy import StudentCrash, StudentError, StudentTimeout
@@ -125,9 +126,27 @@ def profile() -> Iterator[None]:
     )
     hypothesis.settings.load_profile(PROFILE)
     try:
-        yield
+        with _drawing_without_local_constants():
+            yield
     finally:
         hypothesis.settings.load_profile(before)
+
+
+@contextmanager
+def _drawing_without_local_constants() -> Iterator[None]:
+    """Keep hypothesis from drawing numbers that it reads in the source of whatever modules are not "installed".
+
+    With them, the examples of a check would differ between a checkout and an installed package, and with what else was
+    imported; and it keeps what it read in a folder where the student works. There is no setting for it.
+    """
+    before = providers._get_local_constants
+    providers.CONSTANTS_CACHE.cache.clear()
+    providers._get_local_constants = providers.Constants
+    try:
+        yield
+    finally:
+        providers._get_local_constants = before
+        providers.CONSTANTS_CACHE.cache.clear()
 
 
 def run_property(

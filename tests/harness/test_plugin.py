@@ -1,5 +1,6 @@
 """The plugin, end to end: a tiny suite is written and graded, and results.json is looked at."""
 
+import importlib
 import os
 import signal
 import sys
@@ -671,6 +672,32 @@ def test_a_cause_that_the_examples_agree_on_is_claimed_and_shown_first(one_item)
     graded = one_item.grade()
     assert graded["1.1"]["extra_data"]["cause"] == "sign_flipped"
     assert "sign" in graded["1.1"]["output"].split("</p>")[0]
+
+
+def test_the_examples_do_not_depend_on_what_else_is_imported_and_leave_nothing_behind(one_item, monkeypatch):
+    one_item.public("""
+        @number("1.1")
+        @weight(2)
+        @given(x=st.lists(st.integers(-1000, 1000), min_size=20, max_size=20))
+        def test_property(submission, x):
+            \"\"\"A property\"\"\"
+            submission.double(x)
+    """)
+
+    def drawn():
+        examples = []
+        one_item.grade(one_item.fake(double=examples.append))
+        return examples
+
+    monkeypatch.chdir(one_item.root)
+    first = drawn()
+    local = one_item.root / "of_somebody.py"
+    local.write_text(f"NUMBERS = {list(range(100, 900, 7))}")
+    monkeypatch.syspath_prepend(one_item.root)
+    importlib.import_module("of_somebody")
+    assert drawn() == first
+    assert len(first) == 50
+    assert not (one_item.root / ".hypothesis").exists()
 
 
 def test_hypothesis_is_left_as_it_was(one_item):
