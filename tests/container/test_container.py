@@ -2,7 +2,7 @@
 
 docker/container_test.sh builds the images and names them in AUTOGRADER_TEST_IMAGE; `make container-test` runs it.
 Every submission with an attack is the worked solution with gradient_checker replaced (tests/container/attacks), so that
-all that may be lost are the checks of that function.
+all that may be lost are the checks which call that function.
 """
 
 from __future__ import annotations
@@ -143,14 +143,15 @@ def test_the_stencil_gets_nothing_and_hears_why_check_by_check(graded):
 @graded_as(Scenario("buggy"))
 def test_a_bug_costs_its_own_item_only(graded):
     assert 0 < graded.points("3.1.1") < 6
-    assert graded.points("3.1.2", "3.1.3", "3.1.4") == pytest.approx(10)
+    assert graded.points() == pytest.approx(graded.points("3.1.1") + 18)
 
 
 @graded_as(*ATTACKED, WITHOUT_LANDLOCK)
 def test_an_attack_costs_the_checks_that_call_it_and_no_others(graded):
     assert graded.document["extra_data"]["finished"]
     assert graded.points("3.1.5") == 0
-    assert graded.points() == pytest.approx(20)
+    assert graded.points("3.1.1", "3.1.2", "3.1.3", "3.1.4") == pytest.approx(16)
+    assert graded.points("3.1.6") >= 3  # one of its checks runs main with --check_gradient
 
 
 @graded_as(Scenario("endless_loop"))
