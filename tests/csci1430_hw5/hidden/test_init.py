@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 from gradescope_utils.autograder_utils.decorators import number, visibility, weight
 
-from autograder.checks.compare import as_array
-
-from ..public.network import CONSTRUCTOR, MNIST_LIKE, SCENE_LIKE, DataSet, make_data, new_model
+from ..public.network import MNIST_LIKE, SCENE_LIKE, DataSet, make_data, new_model, require_parameter
 
 
 def unusual_data_sets() -> Iterator[DataSet]:
@@ -26,7 +24,7 @@ def test_weights_of_other_sizes(submission, probes):
     """The weights W fit MNIST, the scenes and very small images alike"""
     for data in unusual_data_sets():
         model = new_model(submission, data, probes.module("hyperparameters"))
-        as_array(model.W, "model.W", shape=(data.pixels, data.classes), called=CONSTRUCTOR)
+        require_parameter(model, "W", (data.pixels, data.classes))
 
 
 @number("Q6.1.4")
@@ -36,4 +34,4 @@ def test_biases_of_other_sizes(submission, probes):
     """The biases b fit MNIST, the scenes and very small images alike"""
     for data in unusual_data_sets():
         model = new_model(submission, data, probes.module("hyperparameters"))
-        as_array(model.b, "model.b", shape=(1, data.classes), called=CONSTRUCTOR)
+        require_parameter(model, "b", (1, data.classes))

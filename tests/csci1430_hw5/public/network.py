@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from autograder.checks.compare import attribute, call, fail
+from autograder.checks.compare import as_array, attribute, call, fail
 from autograder.sandbox.proxy import Remote, RemoteObject, StandIn, StudentError
 
 Array = NDArray[np.float64]
@@ -209,6 +209,19 @@ def new_model(submission: Any, data: DataSet, hp: Any) -> Any:
     if not isinstance(model, RemoteObject):
         fail("Model(...) does not make an object", called=CONSTRUCTOR, cause="wrong_type", expected="class Model: ...")
     return model
+
+
+def require_parameter(model: Any, name: str, shape: tuple[int, int]) -> None:
+    """Raises CheckFailed unless model.W or model.b holds numbers in this shape."""
+    value = getattr(model, name)
+    if value is None:
+        fail(
+            f"model.{name} is None after the constructor",
+            called=CONSTRUCTOR,
+            cause="not_implemented",
+            expected=f"an array of shape {shape}",
+        )
+    as_array(value, f"model.{name}", shape=shape, called=CONSTRUCTOR)
 
 
 CONSTRUCTOR = "Model(train_images, train_labels, num_classes, hp, test_images, test_labels)"

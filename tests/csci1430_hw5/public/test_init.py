@@ -5,9 +5,7 @@ from __future__ import annotations
 from gradescope_utils.autograder_utils.decorators import number, tags, weight
 from hypothesis import given
 
-from autograder.checks.compare import as_array
-
-from .network import CONSTRUCTOR, data_sets, new_model
+from .network import data_sets, new_model, require_parameter
 
 
 @number("Q6.1.1")
@@ -17,7 +15,7 @@ from .network import CONSTRUCTOR, data_sets, new_model
 def test_weights(submission, probes, data):
     """The weights W have one row for each pixel and one column for each class"""
     model = new_model(submission, data, probes.module("hyperparameters"))
-    as_array(model.W, "model.W", shape=(data.pixels, data.classes), called=CONSTRUCTOR)
+    require_parameter(model, "W", (data.pixels, data.classes))
 
 
 @number("Q6.1.2")
@@ -27,4 +25,4 @@ def test_weights(submission, probes, data):
 def test_biases(submission, probes, data):
     """The biases b are one row with one entry for each class"""
     model = new_model(submission, data, probes.module("hyperparameters"))
-    as_array(model.b, "model.b", shape=(1, data.classes), called=CONSTRUCTOR)
+    require_parameter(model, "b", (1, data.classes))
