@@ -248,6 +248,68 @@ def _lively_first_layer(random: np.random.Generator, rows: int, inputs: int, hid
     raise ValueError(f"no lively layer of {inputs} inputs and {hidden} units found: give it at least two units")
 
 
+@dataclass(frozen=True, eq=False)
+class DescentStep:
+    """Two linear layers before a step of gradient descent: their parameters, gradients, and the learning rate.
+
+    W1 and its gradient dW1 (inputs, hidden), b1 and db1 (1, hidden), W2 and dW2 (hidden, classes), b2 and db2
+    (1, classes): float64, no gradient entry is 0. `next_gradients` are four others for a second step.
+    """
+
+    W1: Array
+    b1: Array
+    W2: Array
+    b2: Array
+    dW1: Array
+    db1: Array
+    dW2: Array
+    db2: Array
+    rate: float
+    next_gradients: tuple[Array, ...] = field(repr=False)
+
+    @property
+    def params(self) -> dict[str, dict[str, Array]]:
+        """The parameters by layer and name."""
+        return {"L1": {"W": self.W1, "b": self.b1}, "L2": {"W": self.W2, "b": self.b2}}
+
+    @property
+    def gradients(self) -> dict[str, dict[str, Array]]:
+        """The gradients by layer and name."""
+        return {"L1": {"W": self.dW1, "b": self.db1}, "L2": {"W": self.dW2, "b": self.db2}}
+
+    @property
+    def later_gradients(self) -> dict[str, dict[str, Array]]:
+        """The gradients for a second step, by layer and name."""
+        W1, b1, W2, b2 = self.next_gradients
+        return {"L1": {"W": W1, "b": b1}, "L2": {"W": W2, "b": b2}}
+
+
+# (inputs, hidden, classes, rate); no rate is 1, where a step that forgets the rate, or takes it twice, would be right.
+DESCENT_CASES = (
+    (2, 3, 4, 0.5),
+    (3, 4, 2, 0.5),
+    (4, 3, 2, 0.2),
+    (2, 4, 3, 3.0),
+    (3, 3, 3, 0.5),
+    (1, 2, 3, 0.01),
+    (3, 1, 2, 0.2),
+)
+
+
+def descent_steps(cases: Sequence[tuple[int, int, int, float]] = DESCENT_CASES) -> st.SearchStrategy[DescentStep]:
+    """Steps of gradient descent, with learning rates below and above 1."""
+    return examples(descent_step, cases)
+
+
+def descent_step(case: tuple[int, int, int, float], seed: int) -> DescentStep:
+    """The step of one of DESCENT_CASES."""
+    inputs, hidden, classes, rate = case
+    random = np.random.default_rng(seed)
+    shapes = ((inputs, hidden), (1, hidden), (hidden, classes), (1, classes))
+    W1, b1, W2, b2, dW1, db1, dW2, db2, *later = (filled(random, shape) for shape in shapes * 3)
+    return DescentStep(W1, b1, W2, b2, dW1, db1, dW2, db2, rate, tuple(later))
+
+
 # ---- Classifiers ----------------------------------------------------------------------------------------------------
 
 

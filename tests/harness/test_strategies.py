@@ -12,6 +12,7 @@ KINDS = {
     "linear": (strategies.linear_batch, strategies.LINEAR_CASES),
     "relu": (strategies.relu_batch, strategies.RELU_CASES),
     "mlp": (strategies.mlp_batch, strategies.MLP_CASES),
+    "descent": (strategies.descent_step, strategies.DESCENT_CASES),
     "image": (strategies.labelled_image, strategies.IMAGE_CASES + strategies.LARGE_LOGIT_CASES),
     "prediction": (strategies.prediction, strategies.PREDICTION_CASES + strategies.CERTAIN_CASES),
     "image set": (strategies.image_set, strategies.IMAGE_SET_CASES),
@@ -31,7 +32,7 @@ def test_an_example_depends_on_its_case_and_seed_alone(make, case):
         np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("kind", ["linear", "relu", "mlp"])
+@pytest.mark.parametrize("kind", ["linear", "relu", "mlp", "descent"])
 def test_entries_have_one_decimal(kind):
     make, cases = KINDS[kind]
     for case in cases:
@@ -39,7 +40,7 @@ def test_entries_have_one_decimal(kind):
             np.testing.assert_allclose(array * 10, np.round(array * 10), rtol=1e-12)
 
 
-@pytest.mark.parametrize("kind", ["linear", "relu", "mlp"])
+@pytest.mark.parametrize("kind", ["linear", "relu", "mlp", "descent"])
 def test_the_plain_case_has_no_two_equal_sizes(kind):
     sizes = [size for size in KINDS[kind][1][0] if isinstance(size, int)]
     assert len(set(sizes)) == len(sizes)
@@ -93,6 +94,17 @@ def test_labels_are_those_of_the_classes():
 def test_a_layer_that_cannot_be_lively_is_refused():
     with pytest.raises(ValueError, match="two units"):
         strategies.mlp_batch((3, 2, 1, 2, "mixed"), 0)
+
+
+def test_gradients_have_the_parameters_shapes_and_no_zeros():
+    for case in strategies.DESCENT_CASES:
+        step = strategies.descent_step(case, 1)
+        for gradients in (step.gradients, step.later_gradients):
+            for layer, params in step.params.items():
+                for key, parameter in params.items():
+                    assert gradients[layer][key].shape == parameter.shape
+                    assert np.all(gradients[layer][key] != 0)
+        assert step.rate != 1
 
 
 def test_large_scores_overflow_an_unshifted_exponential():

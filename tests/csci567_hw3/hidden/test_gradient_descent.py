@@ -3,39 +3,23 @@
 import numpy as np
 from gradescope_utils.autograder_utils.decorators import number, visibility, weight
 from hypothesis import given
-from hypothesis import strategies as st
 
 from autograder.checks.compare import as_array, as_mapping, assert_close, call, fail
 from autograder.checks.diagnose import Context, same
 from autograder.checks.layers import as_row, held_params, linear_stand_in, loss_stand_in, relu_stand_in
-from autograder.checks.strategies import filled, mlp_batches
+from autograder.checks.strategies import descent_steps
 from autograder.sandbox.proxy import StandIn
 
-# None is 1, where a step that forgets the rate, or takes it twice, would be right.
-RATES = (0.5, 0.2, 3.0, 0.01)
 ORDER = (("L1", "W"), ("L1", "b"), ("L2", "W"), ("L2", "b"))
 
 
-def network(batch, gradients):
-    """A model of our own layers, with these gradients in its two linear layers."""
+def network(example):
+    """A model of our own layers, with the example's gradients in its two linear layers."""
     return {
-        "L1": linear_stand_in(batch.W1, batch.b1, gradients["L1"]),
+        "L1": linear_stand_in(example.W1, example.b1, example.gradients["L1"]),
         "nonlinear1": relu_stand_in(),
-        "L2": linear_stand_in(batch.W2, batch.b2, gradients["L2"]),
+        "L2": linear_stand_in(example.W2, example.b2, example.gradients["L2"]),
         "loss": loss_stand_in(),
-    }
-
-
-def start_of(batch):
-    """The parameters before the first step."""
-    return {"L1": {"W": batch.W1, "b": batch.b1}, "L2": {"W": batch.W2, "b": batch.b2}}
-
-
-def gradients_for(batch, seed):
-    """Random gradients of the right shapes, none of them 0."""
-    random = np.random.default_rng(seed)
-    return {
-        layer: {key: filled(random, old.shape) for key, old in start_of(batch)[layer].items()} for layer in ("L1", "L2")
     }
 
 
@@ -91,28 +75,29 @@ def share_of_gradient(before, after, gradients):
 @number("3.1.3.3")
 @weight(0.75)
 @visibility("after_published")
-@given(batch=mlp_batches(), rate=st.sampled_from(RATES))
-def test_step(submission, batch, rate):
+@given(example=descent_steps())
+def test_step(submission, example):
     """One step puts every parameter where the update rule says"""
-    gradients, called = gradients_for(batch, batch.rows), f"miniBatchGradientDescent(model, {rate})"
-    _, after = step(submission, network(batch, gradients), rate, called)
-    assert_stepped(after, start_of(batch), gradients, rate, called)
+    called = f"miniBatchGradientDescent(model, {example.rate})"
+    _, after = step(submission, network(example), example.rate, called)
+    assert_stepped(after, example.params, example.gradients, example.rate, called)
 
 
 @number("3.1.3.4")
 @weight(0.5)
 @visibility("after_published")
-@given(batch=mlp_batches(), rate=st.sampled_from(RATES))
-def test_second_step(submission, batch, rate):
+@given(example=descent_steps())
+def test_second_step(submission, example):
     """A second step starts from the first, and depends on the new gradient and rate alone"""
-    called = f"miniBatchGradientDescent(model, {rate}), new gradients, miniBatchGradientDescent(model, {rate / 2})"
-    first, second = gradients_for(batch, 1), gradients_for(batch, 2)
-    model, between = step(submission, network(batch, first), rate, called)
+    rates = example.rate, example.rate / 2
+    called = "miniBatchGradientDescent(model, {}), new gradients, miniBatchGradientDescent(model, {})".format(*rates)
+    first, second = example.gradients, example.later_gradients
+    model, between = step(submission, network(example), rates[0], called)
     for layer in ("L1", "L2"):
         holder = model[layer].fields if isinstance(model[layer], StandIn) else model[layer]
         holder.gradient = second[layer]
-    _, after = step(submission, model, rate / 2, called)
-    factors = share_of_gradient(start_of(batch), between, first), share_of_gradient(between, after, second)
+    _, after = step(submission, model, rates[1], called)
+    factors = share_of_gradient(example.params, between, first), share_of_gradient(between, after, second)
     # The second rate is half of the first: a step that is as long as the first does not depend on it.
     known = ("learning_rate_ignored",) if None not in factors and same(factors[0], factors[1]) else ()
-    assert_stepped(after, between, second, rate / 2, called, known)
+    assert_stepped(after, between, second, rates[1], called, known)

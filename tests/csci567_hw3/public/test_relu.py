@@ -4,7 +4,7 @@ import numpy as np
 from gradescope_utils.autograder_utils.decorators import number, tags, weight
 from hypothesis import given
 
-from autograder.checks.compare import as_array, assert_close, is_single
+from autograder.checks.compare import as_array, assert_close, fail, is_single
 from autograder.checks.diagnose import Context
 from autograder.checks.gradients import assert_gradient
 from autograder.checks.layers import Layer
@@ -12,6 +12,7 @@ from autograder.checks.strategies import relu_batches
 
 FORWARD = "relu().forward(X)"
 BACKWARD = "layer = relu(); layer.forward(X); layer.backward(X, grad)"
+RETURNED = "the gradient that backward returns"
 
 
 @number("3.1.2.1")
@@ -48,8 +49,17 @@ def test_gradient(submission, batch):
         returned,
         loss,
         at=batch.X,
-        name="the gradient that backward returns",
+        name=RETURNED,
         called=BACKWARD,
         context=Context(batch_size=batch.rows, alternatives={"missing_mask": batch.upstream}),
         single=is_single(output),
     )
+    # Holds by itself for a pair of functions that pass everything on, so the mask is asked for as well.
+    blocked = as_array(returned, RETURNED, called=BACKWARD)[batch.X < 0]
+    if np.any(blocked):
+        fail(
+            f"where X is negative, {RETURNED} is {blocked[np.argmax(np.abs(blocked))]:g}",
+            called=BACKWARD,
+            expected="0 there",
+            cause="missing_mask",
+        )
