@@ -120,8 +120,12 @@ def profile() -> Iterator[None]:
             verbosity=Verbosity.quiet,
             phases=(Phase.explicit, Phase.generate, Phase.shrink),
             # begin_example gives every example what a fixture per example would; how slow a machine draws its
-            # examples today says nothing about a check.
-            suppress_health_check=(HealthCheck.function_scoped_fixture, HealthCheck.too_slow),
+            # examples today says nothing about a check; pytest makes a new object for each parameter set of a class.
+            suppress_health_check=(
+                HealthCheck.function_scoped_fixture,
+                HealthCheck.too_slow,
+                HealthCheck.differing_executors,
+            ),
         ),
     )
     hypothesis.settings.load_profile(PROFILE)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from autograder.assignment import Assignment
 from autograder.grading.plugin import GradingPlugin
 from autograder.grading.results import Fault, Results, ResultsWriter
+from autograder.grading.sections import clean
 
 COMPLETE, GRADER_FAILED, INTERRUPTED = 0, 3, 130
 """Exit codes: graded, whatever the grade; the grader failed somewhere; somebody stopped it."""
@@ -60,7 +62,7 @@ def run_checks(
     run_seconds from now where None. remarks: the collector's. missing: the required and optional files that were not
     submitted. only: a number, to run the checks below it.
 
-    Raises GraderError where the document cannot be written at the start; any later failure is in the report.
+    Raises GraderError where the document cannot be written; any other failure is in the report.
     """
     plugin = GradingPlugin(
         assignment,
@@ -74,9 +76,10 @@ def run_checks(
     )
     plugin.start()
     folders = [assignment.public_folder] if public_only else [assignment.public_folder, assignment.hidden_folder]
-    with _without_shell_settings(), _forgetting_modules_of(assignment.folder):
+    said = io.StringIO()
+    with _without_shell_settings(), _forgetting_modules_of(assignment.folder), redirect_stderr(said):
         code = pytest.main(pytest_arguments(assignment, folders), plugins=[plugin])
-    return _report(plugin, pytest.ExitCode(code))
+    return _report(plugin, pytest.ExitCode(code), said.getvalue())
 
 
 def pytest_arguments(assignment: Assignment, folders: Sequence[Path]) -> list[str]:
@@ -99,12 +102,16 @@ def pytest_arguments(assignment: Assignment, folders: Sequence[Path]) -> list[st
     ]
 
 
-def _report(plugin: GradingPlugin, code: pytest.ExitCode) -> RunReport:
-    known = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-    results = plugin.document()
+def _report(plugin: GradingPlugin, code: pytest.ExitCode, said: str) -> RunReport:
+    """`said` is what pytest itself had to say: why it could not begin, or warnings about our own checks."""
     fault = None
-    if not results.extra_data.faults and code not in (*known, pytest.ExitCode.INTERRUPTED):
-        fault = Fault("", f"pytest ended with {code!r} before the checks were run")
+    if (
+        code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
+        and not plugin.document().extra_data.faults
+    ):
+        fault = Fault("", f"pytest could not run the checks ({code.name}):\n{clean(said)}".rstrip())
+    else:
+        sys.stderr.write(said)
     results = plugin.end(fault)
     if results.extra_data.faults:
         return RunReport(GRADER_FAILED, results)

@@ -13,6 +13,7 @@ import html
 import re
 import tempfile
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from html.parser import HTMLParser
 
 import msgspec
@@ -83,6 +84,7 @@ def _overwritten(line: str) -> str:
     return next((part for part in reversed(line.split("\r")) if part), "").rstrip()
 
 
+@lru_cache(maxsize=1)
 def _temporary_paths() -> re.Pattern[str]:
     folders = "|".join(re.escape(folder) for folder in sorted({tempfile.gettempdir(), "/tmp", "/var/tmp"}))
     return re.compile(rf"(?:{folders})/[^/\s'\"]+/?")

@@ -899,6 +899,21 @@ def test_a_file_that_cannot_be_used_stops_the_run_and_the_others_are_listed(one_
     assert graded.report.exit_code == 3
 
 
+def test_a_conftest_that_cannot_be_imported_is_a_fault_that_names_the_reason(one_item):
+    one_item.public(ONE_CHECK)
+    (one_item.folder / "conftest.py").write_text("import no_such_library\n")
+    graded = one_item.grade()
+    assert "no_such_library" in graded.faults
+    assert graded.report.exit_code == 3
+    assert "not your fault" in graded.document["output"]
+
+
+def test_a_missing_folder_of_checks_is_a_fault(one_item):
+    one_item.public(ONE_CHECK)
+    (one_item.folder / "hidden").rmdir()
+    assert "hidden" in one_item.grade().faults
+
+
 def test_an_assignment_without_checks_is_a_fault(one_item):
     graded = one_item.grade()
     assert "no checks" in graded.faults
