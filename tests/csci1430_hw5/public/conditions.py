@@ -22,7 +22,7 @@ EPOCHS = 10
 LEARNING_RATE = 0.01
 
 # Data sets may be larger than a check has time for: of those, this many pictures are used, spread over the whole.
-MOST_TRAINING, MOST_TEST = 1_000, 300
+MOST_TRAINING, MOST_TEST = 600, 300
 
 FEATURES = {"mnist": "binary_pixels", "scenerec": "gradient_directions"}
 """The function of the given datasets.py that turns the pictures of a data set into images."""

@@ -73,18 +73,27 @@ def train_with(submission: Any, probes: Any, task: Task, methods: Methods, *, th
     """Run `train_nn` on an object whose methods named in `methods` are those. Raises StudentError or CheckFailed.
 
     The object holds what the model's own constructor set; where that raises, what the stencil's would have set.
-    `through_class` makes calls like `Model.loss(...)` reach the same methods, and that for the rest of the check.
+    `through_class` makes calls like `Model.loss(...)` reach the same methods.
     """
     hp = apply_settings(probes, task.settings)
     fields = {**_fields_of_a_model(submission, probes, task, hp), "W": task.W, "b": task.b}
-    stand_in = StandIn("Model", fields, dict(methods), imitates="Model")
-    model_class = attribute(submission, "Model", "the submission")
+    name = KEPT_NAME if through_class else "Model"
+    stand_in = StandIn("Model", fields, dict(methods), imitates=name)
     if through_class:
-        for name, method in methods.items():
-            setattr(model_class, name, StandIn(name, methods={"__call__": _on(stand_in, method)}))
-    call(model_class, "train_nn", stand_in, name="Model")
+        setattr(submission, KEPT_NAME, attribute(submission, "Model", "the submission"))
+        by_class = {method_name: _on(stand_in, method) for method_name, method in methods.items()}
+        submission.Model = StandIn("Model", methods=by_class)
+    try:
+        call(attribute(submission, name, "the submission"), "train_nn", stand_in, name="Model")
+    finally:
+        if through_class:
+            submission.Model = getattr(submission, KEPT_NAME)
     after = vars(stand_in.fields)
     return task.result(after.get("W"), after.get("b"))
+
+
+# Under this name of the submission's module its class stays within reach while ours has the name `Model`.
+KEPT_NAME = "Model_of_the_submission"
 
 
 def ways_to_replace(task: Task) -> tuple[tuple[bool, tuple[int, ...]], ...]:
@@ -102,7 +111,7 @@ def _fields_of_a_model(submission: Any, probes: Any, task: Task, hp: Any) -> dic
 
 
 def _on(stand_in: StandIn, method: Callable[..., Any]) -> Callable[..., Any]:
-    """`method` as an attribute of the class: called with the object, `Model.forward_pass(self, x)`, or without."""
+    """`method` as the class has it: called with the object, `Model.forward_pass(self, x)`, or without."""
 
     def called(_: SimpleNamespace, *arguments: Any, **keywords: Any) -> Any:
         rest = arguments[1:] if arguments and arguments[0] is stand_in else arguments
