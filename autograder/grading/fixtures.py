@@ -14,6 +14,7 @@ import importlib.util
 import math
 import random
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,11 +123,16 @@ class Running:
             self.worker.begin_example()
 
 
-class CheckFixtures:
+class CheckFixtures(ABC):
     """A pytest plugin with the fixtures; a subclass says which check runs, and whose worker serves it."""
 
-    assignment_of: Callable[[pytest.Item], Assignment]
-    session_of: Callable[[pytest.Item], Any]
+    @abstractmethod
+    def assignment_of(self, item: pytest.Item) -> Assignment:
+        """The assignment that a check belongs to."""
+
+    @abstractmethod
+    def session_of(self, item: pytest.Item) -> Any:
+        """The session (`sandbox.session.Session`) that gives a check its worker."""
 
     def __init__(self) -> None:
         self.running: Running | None = None
@@ -225,6 +231,7 @@ def import_reference(assignment: Assignment) -> ModuleType:
         raise GraderError(f"there is no reference for {assignment.id}: expected {assignment.main} in reference/")
     module = importlib.util.module_from_spec(specification)
     with _importable(folder):
+        sys.modules[specification.name] = module  # dataclasses look themselves up there
         specification.loader.exec_module(module)
     return module
 

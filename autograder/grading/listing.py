@@ -23,7 +23,7 @@ from autograder.assignment import Assignment, Item
 from autograder.grading.results import VISIBILITIES, Order, total
 
 NEEDS_FILE = "needs_file"
-SKIPPABLE_LAYERS = 20  # decorators around one function; more are a cycle
+MOST_LAYERS = 20  # decorators around one function; more are a cycle
 
 
 class CheckInfo(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ def layers(function: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
     """`function` and every function it wraps, outermost first, through `functools.wraps` and hypothesis's `given`."""
     found: list[Callable[..., Any]] = []
     waiting: list[Any] = [function]
-    while waiting and len(found) < SKIPPABLE_LAYERS:
+    while waiting and len(found) < MOST_LAYERS:
         layer = waiting.pop(0)
         if layer is None or any(layer is other for other in found):
             continue

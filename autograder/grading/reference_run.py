@@ -18,6 +18,7 @@ import pytest
 
 from autograder.assignment import Assignment, list_assignments
 from autograder.grading import examples, scoring
+from autograder.grading.examples import Evidence
 from autograder.grading.fixtures import CheckFixtures, Credit, Running
 from autograder.grading.listing import NEEDS_FILE, CheckInfo, Problem, read_check
 from autograder.grading.verdict import Verdict
@@ -120,10 +121,21 @@ class ReferenceRun(CheckFixtures):
     def pytest_runtest_call(self, item: pytest.Function) -> Generator[None, Any, Any]:
         """Passing is not enough: the reference gets all points."""
         running = self.running
-        result = yield from super().pytest_runtest_call(item)
+        try:
+            result = yield from super().pytest_runtest_call(item)
+        finally:
+            if running is not None and running.evidence.failures:
+                print_example(running.evidence)
         if running is not None:
             require_full_marks(running.info, running.credit)
         return result
+
+
+def print_example(evidence: Evidence) -> None:
+    """Show the failing example where pytest shows what a failed test printed."""
+    print("The simplest example found on which it fails:")
+    for name, text in evidence.chosen().arguments:
+        print(f"  {name} = {text}")
 
 
 def require_full_marks(info: CheckInfo, credit: Credit) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -263,8 +262,3 @@ def _first_line(text: str) -> str:
 
 def _add(verdict: Verdict, *sections: Section) -> Verdict:
     return msgspec.structs.replace(verdict, sections=(*verdict.sections, *sections))
-
-
-def without_duplicates(sections: Sequence[Section]) -> tuple[Section, ...]:
-    """The sections, each once: a property check may show the same thing for every example."""
-    return tuple(dict.fromkeys(sections))

@@ -818,7 +818,18 @@ def test_a_public_check_cannot_use_the_reference(one_item):
 
 
 def test_a_hidden_check_gets_the_reference_with_its_given_files(one_item):
-    one_item.reference("import given_numbers\n\ndef triple(x):\n    return given_numbers.THREE * x\n")
+    one_item.reference("""
+from __future__ import annotations
+from dataclasses import dataclass
+import given_numbers
+
+@dataclass
+class Factor:
+    value: int = given_numbers.THREE
+
+def triple(x):
+    return Factor().value * x
+""")
     (one_item.root / "reference" / "toy" / "given_numbers.py").write_text("THREE = 3\n")
     one_item.hidden("""
         @number("1.1")

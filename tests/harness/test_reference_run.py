@@ -26,7 +26,7 @@ class Recorder:
     def pytest_runtest_logreport(self, report):
         if report.when == "call" or report.outcome != "passed":
             self.outcomes[report.nodeid.rpartition("::")[2]] = report.outcome
-            self.text += report.longreprtext
+            self.text += report.longreprtext + report.capstdout
 
     def pytest_collectreport(self, report):
         if report.outcome != "passed":
@@ -62,6 +62,7 @@ def test_a_check_that_the_reference_fails_fails(suite, run):
     recorder = run()
     assert recorder.outcomes == {"test_double": "failed"}
     assert "not the double" in recorder.text
+    assert "x = 1" in recorder.text
 
 
 def test_a_part_of_the_points_is_a_failure(suite, run):
