@@ -101,9 +101,9 @@ def make_data(count: int, pixels: int, classes: int, kind: str, seed: int) -> Da
     return DataSet(images[:count], labels[:count], classes, images[count:], labels[count:])
 
 
-def plain_data(count: int, pixels: int, classes: int) -> DataSet:
-    """`count` black images of the label 0, for a model that nothing is to learn from them."""
-    images, labels = np.zeros((count, pixels), dtype=int), np.zeros(count, dtype=np.uint8)
+def plain_data(pixels: int, classes: int) -> DataSet:
+    """A black image for each class, for a model that is not to learn anything."""
+    images, labels = np.zeros((classes, pixels), dtype=int), np.arange(classes, dtype=np.uint8)
     return DataSet(images, labels, classes, images, labels)
 
 
@@ -279,7 +279,7 @@ class Network:
 
 def network_of(submission: Any, probes: Any, layer: Layer) -> Network:
     """A submission's model with the weights and biases of `layer`."""
-    data = plain_data(2, layer.W.shape[0], layer.classes)
+    data = plain_data(*layer.W.shape)
     return Network(submission, data, probes.module("hyperparameters"), Settings(), layer.W, layer.b)
 
 

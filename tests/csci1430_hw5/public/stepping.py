@@ -19,7 +19,6 @@ DESCENT = "model.gradient_descent(gradW, gradB)"
 
 # For differences of parameters that a submission may keep in float32.
 LOOSE = 1e-4
-IMAGES = 3
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def judge_steps(
 def take(submission: Any, probes: Any, step: Step, factors: Sequence[float], bias_shape: tuple[int, ...]) -> Stepped:
     """Take the steps on a new model whose W and b are set to the step's."""
     settings = Settings(step.learning_rate)
-    data = plain_data(IMAGES, step.W.shape[0], step.W.shape[1])
+    data = plain_data(*step.W.shape)
     network = Network(submission, data, apply_settings(probes, settings), settings, step.W, step.b)
     for factor in factors:
         network.call("gradient_descent", step.gradW * factor, step.gradB.reshape(bias_shape) * factor)
