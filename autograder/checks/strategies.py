@@ -8,6 +8,7 @@ between two sizes that happen to be the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -25,14 +26,17 @@ SEEDS = 10_000
 LAYOUTS = ("C", "F", "strided")
 
 
-def filled(
-    random: np.random.Generator, shape: int | Sequence[int], *, largest: float = 2.0, zeros: bool = False
-) -> Array:
-    """Random numbers of one decimal between -`largest` and `largest`; none is 0 unless `zeros` is set."""
-    tenths = round(largest * 10)
-    if zeros:
-        return random.integers(-tenths, tenths, shape, endpoint=True) / 10.0
-    return random.integers(1, tenths, shape, endpoint=True) * random.choice((-0.1, 0.1), shape).round(1)
+def filled(random: np.random.Generator, *shapes: tuple[int, ...], largest: float = 2.0) -> tuple[Array, ...]:
+    """An array for each shape: random numbers of one decimal between -`largest` and `largest`, none of them 0."""
+    sizes = [math.prod(shape) for shape in shapes]
+    limit = round(largest * 10)
+    tenths = random.integers(-limit, limit, sum(sizes))
+    tenths += tenths >= 0  # leaves out 0
+    parts, start = [], 0
+    for shape, size in zip(shapes, sizes, strict=True):
+        parts.append((tenths[start : start + size] / 10.0).reshape(shape))
+        start += size
+    return tuple(parts)
 
 
 def laid_out(array: Array, layout: str) -> Array:
@@ -110,12 +114,8 @@ def linear_batch(case: tuple[int, int, int, str], seed: int) -> LinearBatch:
     """The batch of one of LINEAR_CASES."""
     rows, inputs, outputs, layout = case
     random = np.random.default_rng(seed)
-    return LinearBatch(
-        X=laid_out(filled(random, (rows, inputs)), layout),
-        W=filled(random, (inputs, outputs)),
-        b=filled(random, (1, outputs)),
-        upstream=filled(random, (rows, outputs)),
-    )
+    X, W, b, upstream = filled(random, (rows, inputs), (inputs, outputs), (1, outputs), (rows, outputs))
+    return LinearBatch(laid_out(X, layout), W, b, upstream)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ def relu_batch(case: tuple[int, int, str], seed: int) -> ReluBatch:
     """The batch of one of RELU_CASES; "zeros" puts 0.0 and -0.0 among the entries."""
     rows, units, special = case
     random = np.random.default_rng(seed)
-    X = filled(random, (rows, units))
+    X, upstream = filled(random, (rows, units), (rows, units))
     if special == "mixed" and X.size > 1:
         X.flat[0], X.flat[1] = abs(X.flat[0]), -abs(X.flat[1])
     elif special == "negative":
@@ -168,7 +168,7 @@ def relu_batch(case: tuple[int, int, str], seed: int) -> ReluBatch:
     elif special == "zeros":
         X.flat[::2] = 0.0
         X.flat[::4] = -0.0
-    return ReluBatch(X=laid_out(X, special), upstream=filled(random, (rows, units)))
+    return ReluBatch(laid_out(X, special), upstream)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,20 +228,14 @@ def mlp_batch(case: tuple[int, int, int, int, str], seed: int) -> MlpBatch:
     random = np.random.default_rng(seed)
     x, W1, b1 = _lively_first_layer(random, rows, inputs, hidden)
     y = random.integers(0, classes, (rows, 1)).astype(np.float64)
-    return MlpBatch(
-        x=x,
-        y=np.full_like(y, y[0, 0]) if labels == "repeated" else y,
-        W1=W1,
-        b1=b1,
-        W2=filled(random, (hidden, classes), largest=1.0),
-        b2=filled(random, (1, classes), largest=1.0),
-    )
+    W2, b2 = filled(random, (hidden, classes), (1, classes), largest=1.0)
+    return MlpBatch(x, np.full_like(y, y[0, 0]) if labels == "repeated" else y, W1, b1, W2, b2)
 
 
 def _lively_first_layer(random: np.random.Generator, rows: int, inputs: int, hidden: int) -> tuple[Array, Array, Array]:
     """Inputs, weights and biases whose sums are on both sides of 0 in every row, and never near it."""
     for _ in range(ATTEMPTS):
-        x, W, b = filled(random, (rows, inputs)), filled(random, (inputs, hidden)), filled(random, (1, hidden))
+        x, W, b = filled(random, (rows, inputs), (inputs, hidden), (1, hidden))
         sums = x @ W + b
         if np.abs(sums).min() > CORNER_DISTANCE and (sums > 0).any(axis=1).all() and (sums < 0).any(axis=1).all():
             return x, W, b
@@ -306,7 +300,7 @@ def descent_step(case: tuple[int, int, int, float], seed: int) -> DescentStep:
     inputs, hidden, classes, rate = case
     random = np.random.default_rng(seed)
     shapes = ((inputs, hidden), (1, hidden), (hidden, classes), (1, classes))
-    W1, b1, W2, b2, dW1, db1, dW2, db2, *later = (filled(random, shape) for shape in shapes * 3)
+    W1, b1, W2, b2, dW1, db1, dW2, db2, *later = filled(random, *shapes * 3)
     return DescentStep(W1, b1, W2, b2, dW1, db1, dW2, db2, rate, tuple(later))
 
 
@@ -363,7 +357,7 @@ def labelled_image(case: tuple[int, int, str], seed: int) -> LabelledImage:
     if special == "binary":
         image = random.integers(0, 1, features, endpoint=True)
         image[0] = 1
-    W, b = filled(random, (features, classes)), filled(random, (1, classes))
+    W, b = filled(random, (features, classes), (1, classes))
     if special == "large":
         b[0] = 1000.0 * random.permutation(np.linspace(-1.0, 1.0, classes).round(1))
     return LabelledImage(image, int(random.integers(0, classes)), W, b)

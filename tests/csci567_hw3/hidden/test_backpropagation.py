@@ -19,7 +19,7 @@ from autograder.checks.compare import (
 )
 from autograder.checks.diagnose import Context
 from autograder.checks.layers import held_params, linear_stand_in, loss_stand_in, relu_stand_in
-from autograder.checks.strategies import mlp_batches
+from autograder.checks.strategies import MLP_CASES, mlp_batch, mlp_batches
 
 BACKWARD_PASS = "backward_pass(model, x, a1, h1, a2, y)"
 PLACES = (("L2", "W"), ("L2", "b"), ("L1", "W"), ("L1", "b"))
@@ -109,39 +109,46 @@ def test_gradients(submission, reference, batch):
 @number("3.1.4.4")
 @weight(0.5)
 @visibility("after_published")
-@given(batch=mlp_batches())
-def test_next_batch(submission, reference, batch):
+def test_next_batch(submission, reference):
     """backward_pass on a second batch leaves the gradients of that batch alone"""
-    model, calls = None, []
-    for x, y in ((batch.x, batch.y), (batch.x[:1], (batch.y[:1] + 1.0) % batch.classes)):
-        current = dataclasses.replace(batch, x=x, y=y)
-        _, outputs = right_gradients(reference, current)
-        model = model or our_model(current, outputs[0], calls)
-        model["nonlinear1"].fields.mask = outputs[0] > 0
-        call(submission, "backward_pass", model, x, *outputs, y, name="")
-    assert_gradients(reference, current, model, calls, "backward_pass(...) on one batch, then on another")
+    for case in MLP_CASES[:4]:
+        first = mlp_batch(case, seed=1)
+        second = dataclasses.replace(first, x=first.x[:1], y=(first.y[:1] + 1.0) % first.classes)
+        calls = []
+        model = our_model(first, None, calls)
+        for batch in (first, second):
+            _, outputs = right_gradients(reference, batch)
+            model["nonlinear1"].fields.mask = outputs[0] > 0
+            call(submission, "backward_pass", model, batch.x, *outputs, batch.y, name="")
+        assert_gradients(reference, second, model, calls, "backward_pass(...) on one batch, then on another")
 
 
 @number("3.1.4.5")
 @weight(0.5)
 @visibility("after_published")
-@given(batch=mlp_batches())
-def test_only_gradients_change(submission, probes, reference, batch):
+def test_only_gradients_change(submission, probes, reference):
     """backward_pass computes gradients, and changes no parameter and none of its arguments"""
-    _, outputs = right_gradients(reference, batch)
-    model = our_model(batch, outputs[0])
     function = require_object(attribute(submission, "backward_pass", "the submission"), "backward_pass")
-    given_arrays = (batch.x, *outputs, batch.y)
-    _, arguments = probes.call_and_return_arguments(function, model, *given_arrays)
-    _, *after = unpack(arguments, 6, "the arguments")
+    for case in MLP_CASES[:4]:
+        batch = mlp_batch(case, seed=2)
+        _, outputs = right_gradients(reference, batch)
+        model = our_model(batch, outputs[0])
+        given_arrays = (batch.x, *outputs, batch.y)
+        _, arguments = probes.call_and_return_arguments(function, model, *given_arrays)
+        _, *after = unpack(arguments, 6, "the arguments")
+        assert_some_gradient(model)
+        for name, before, array in zip(("x", "a1", "h1", "a2", "y"), given_arrays, after, strict=True):
+            assert_unchanged(before, array, name, called=BACKWARD_PASS)
+        for layer, before in (("L1", (batch.W1, batch.b1)), ("L2", (batch.W2, batch.b2))):
+            params = held_params(model[layer], f"model[{layer!r}]")
+            for key, array in zip(("W", "b"), before, strict=True):
+                name = f"model[{layer!r}].params[{key!r}]"
+                assert_unchanged(array, params[key], name, called=BACKWARD_PASS, cause="mutates_state")
+
+
+def assert_some_gradient(model):
+    """Every gradient is there, right or wrong: where nothing is computed, nothing can be changed either."""
     for place, gradient in gradients_in(model).items():
         name = "model[{!r}].gradient[{!r}]".format(*place)
         if not np.any(as_array(gradient, name, called=BACKWARD_PASS)):
             fail(f"{name} is all zero", called=BACKWARD_PASS, expected="the gradient of the loss")
-    for layer, before in (("L1", (batch.W1, batch.b1)), ("L2", (batch.W2, batch.b2))):
-        params = held_params(model[layer], f"model[{layer!r}]")
-        for key, array in zip(("W", "b"), before, strict=True):
-            name = f"model[{layer!r}].params[{key!r}]"
-            assert_unchanged(array, params[key], name, called=BACKWARD_PASS, cause="mutates_state")
-    for name, before, array in zip(("x", "a1", "h1", "a2", "y"), given_arrays, after, strict=True):
-        assert_unchanged(before, array, name, called=BACKWARD_PASS)

@@ -7,7 +7,7 @@ from hypothesis import given
 from autograder.checks.compare import as_array, as_mapping, assert_close, call, fail
 from autograder.checks.diagnose import Context, same
 from autograder.checks.layers import as_row, held_params, linear_stand_in, loss_stand_in, relu_stand_in
-from autograder.checks.strategies import descent_steps
+from autograder.checks.strategies import DESCENT_CASES, descent_step, descent_steps
 from autograder.sandbox.proxy import StandIn
 
 ORDER = (("L1", "W"), ("L1", "b"), ("L2", "W"), ("L2", "b"))
@@ -86,18 +86,19 @@ def test_step(submission, example):
 @number("3.1.3.4")
 @weight(0.5)
 @visibility("after_published")
-@given(example=descent_steps())
-def test_second_step(submission, example):
+def test_second_step(submission):
     """A second step starts from the first, and depends on the new gradient and rate alone"""
-    rates = example.rate, example.rate / 2
-    called = "miniBatchGradientDescent(model, {}), new gradients, miniBatchGradientDescent(model, {})".format(*rates)
-    first, second = example.gradients, example.later_gradients
-    model, between = step(submission, network(example), rates[0], called)
-    for layer in ("L1", "L2"):
-        holder = model[layer].fields if isinstance(model[layer], StandIn) else model[layer]
-        holder.gradient = second[layer]
-    _, after = step(submission, model, rates[1], called)
-    factors = share_of_gradient(example.params, between, first), share_of_gradient(between, after, second)
-    # The second rate is half of the first: a step that is as long as the first does not depend on it.
-    known = ("learning_rate_ignored",) if None not in factors and same(factors[0], factors[1]) else ()
-    assert_stepped(after, between, second, rates[1], called, known)
+    for case in DESCENT_CASES[:5]:
+        example = descent_step(case, seed=1)
+        rates = example.rate, example.rate / 2
+        called = "miniBatchGradientDescent(model, {}), new gradients, then with rate {}".format(*rates)
+        first, second = example.gradients, example.later_gradients
+        model, between = step(submission, network(example), rates[0], called)
+        for layer in ("L1", "L2"):
+            holder = model[layer].fields if isinstance(model[layer], StandIn) else model[layer]
+            holder.gradient = second[layer]
+        _, after = step(submission, model, rates[1], called)
+        factors = share_of_gradient(example.params, between, first), share_of_gradient(between, after, second)
+        # The second rate is half of the first: a step that is as long as the first does not depend on it.
+        known = ("learning_rate_ignored",) if None not in factors and same(factors[0], factors[1]) else ()
+        assert_stepped(after, between, second, rates[1], called, known)

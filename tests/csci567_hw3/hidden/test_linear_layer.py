@@ -1,5 +1,7 @@
 """3.1.1: the linear layer against the reference, its start values, and what it must leave alone."""
 
+import dataclasses
+
 import numpy as np
 from gradescope_utils.autograder_utils.decorators import number, visibility, weight
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import given
 from autograder.checks.compare import as_array, assert_close, assert_unchanged, fail, unpack
 from autograder.checks.diagnose import Context
 from autograder.checks.layers import Layer, as_row
-from autograder.checks.strategies import linear_batches
+from autograder.checks.strategies import LINEAR_CASES, linear_batch, linear_batches
 
 FORWARD = "layer.forward(X)"
 BACKWARD = "layer.forward(X), then layer.backward(X, grad)"
@@ -131,42 +133,40 @@ def test_input_gradient(submission, reference, batch):
 @number("3.1.1.12")
 @weight(0.25)
 @visibility("after_published")
-@given(batch=linear_batches())
-def test_forward_only_reads(submission, probes, reference, batch):
+def test_forward_only_reads(submission, probes):
     """forward gives its output without changing X, W or b"""
-    layer = layer_for(submission, batch)
-    output, arguments = probes.call_and_return_arguments(layer.method("forward"), batch.X)
-    (X,) = unpack(arguments, 1, "the arguments")
-    as_array(output, "forward(X)", shape=(batch.rows, batch.outputs), called=FORWARD)
-    assert_unchanged(batch.X, X, "X", called=FORWARD)
-    assert_unchanged(batch.W, layer.param("W"), "params['W']", called=FORWARD, cause="mutates_state")
-    assert_unchanged(batch.b, layer.param("b"), "params['b']", called=FORWARD, cause="mutates_state")
+    for case in LINEAR_CASES[:5]:
+        batch = linear_batch(case, seed=1)
+        layer = layer_for(submission, batch)
+        output, arguments = probes.call_and_return_arguments(layer.method("forward"), batch.X)
+        (X,) = unpack(arguments, 1, "the arguments")
+        as_array(output, "forward(X)", shape=(batch.rows, batch.outputs), called=FORWARD)
+        assert_unchanged(batch.X, X, "X", called=FORWARD)
+        assert_unchanged(batch.W, layer.param("W"), "params['W']", called=FORWARD, cause="mutates_state")
+        assert_unchanged(batch.b, layer.param("b"), "params['b']", called=FORWARD, cause="mutates_state")
 
 
 @number("3.1.1.13")
 @weight(0.25)
 @visibility("after_published")
-@given(batch=linear_batches())
-def test_backward_again(submission, reference, batch):
+def test_backward_again(submission, reference):
     """backward on a second batch replaces the gradients of the first"""
-    layer = layer_for(submission, batch)
-    first = right_layer(reference, batch)[0].gradient
-    backward_in(layer, batch)
-    X, upstream = batch.X[:1] + 1.0, 2.0 * batch.upstream[:1]
-    layer.forward(X)
-    layer.backward(X, upstream)
-    right = reference.linear_layer(batch.inputs, batch.outputs)
-    right.params = {"W": batch.W, "b": batch.b}
-    right.backward(X, upstream)
     called = "layer.backward(...) on one batch, then on another"
-    gradients = {
-        "W": layer.gradient("W"),
-        "b": as_row(layer.gradient("b"), batch.outputs, "gradient['b']", called=called, strict=False),
-    }
-    for key, gradient in gradients.items():
-        context = Context(alternatives={"accumulates_gradient": right.gradient[key] + first[key]})
-        name = f"gradient[{key!r}]"
-        assert_close(gradient, right.gradient[key], name, called=called, context=context, hide_expected=True)
+    for case in LINEAR_CASES[:5]:
+        first = linear_batch(case, seed=1)
+        second = dataclasses.replace(first, X=first.X[:1] + 1.0, upstream=2.0 * first.upstream[:1])
+        layer = layer_for(submission, first)
+        backward_in(layer, first)
+        backward_in(layer, second)
+        gradients = {
+            "W": layer.gradient("W"),
+            "b": as_row(layer.gradient("b"), first.outputs, "gradient['b']", called=called, strict=False),
+        }
+        before, right = (right_layer(reference, batch)[0].gradient for batch in (first, second))
+        for key, gradient in gradients.items():
+            context = Context(alternatives={"accumulates_gradient": right[key] + before[key]})
+            name = f"gradient[{key!r}]"
+            assert_close(gradient, right[key], name, called=called, context=context, hide_expected=True)
 
 
 @number("3.1.1.14")

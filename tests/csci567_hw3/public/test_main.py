@@ -10,6 +10,7 @@ EXAMPLES = 400
 EPOCHS = 3
 # Guessing one of ten classes is right one time in ten; three epochs bring every right network far above this.
 LEAST_ACCURACY = 0.45
+GOOD_ACCURACY = 0.9
 
 
 def run_main(submission, probes, **settings):
@@ -57,7 +58,8 @@ def test_learns(submission, probes):
     """The training accuracy grows with the epochs"""
     called = run_main(submission, probes)
     curve = record_of(probes, called)["train"]
-    if len(curve) > 1 and curve[-1] <= curve[0]:
+    # Some fluctuation is fine, and a curve that starts at the top cannot grow.
+    if len(curve) > 1 and max(curve[1:]) <= curve[0] < GOOD_ACCURACY:
         fail(
             f"the training accuracy goes from {curve[0]:.2f} to {curve[-1]:.2f} in {len(curve)} epochs",
             called=called,
