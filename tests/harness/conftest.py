@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -179,8 +180,9 @@ class Suite:
         """Grade a right submission in a process of its own; its exit status and the document it left."""
         self.assignment()
         command = [sys.executable, "-c", PROGRAM, str(self.folder), str(self.results)]
-        status = subprocess.run(command, cwd=self.root, check=False, capture_output=True).returncode
-        return status, json.loads(self.results.read_text())
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        run = subprocess.run(command, cwd=self.root, env=environment, check=False, capture_output=True)
+        return run.returncode, json.loads(self.results.read_text())
 
     def grade_source(self, source: str, **options: Any) -> Graded:
         """Grade the source of a submission in a real worker, without confinement."""

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -306,5 +307,6 @@ def test_what_only_students_are_told_later_is_no_notice_to_the_instructor():
 
 def test_grading_alone_imports_no_library_of_the_reports():
     program = "import sys, autograder.grading.run, autograder.grading.report; print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    root = Path(__file__).parents[2]
+    run = subprocess.run([sys.executable, "-c", program], cwd=root, check=True, capture_output=True, text=True)
     assert {"rich", "jsonschema", "matplotlib", "sklearn", "scipy"}.isdisjoint(run.stdout.split())
