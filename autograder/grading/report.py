@@ -214,13 +214,17 @@ def _print_failure(console: Console, group: Sequence[CheckResult]) -> None:
     console.print(_title_line(first, "bold red", cost))
     sections = read_html(first.output)
     for place, section in enumerate(sections):
-        if place and section.body and section.body in sections[0].body:
-            continue  # the lines at the top said so already
-        console.print(Padding.indent(_section_text(section), INDENT))
+        if place == 0 or not _says_the_same(section, sections[0]):
+            console.print(Padding.indent(_section_text(section), INDENT))
     if len(group) > 1:
         others = _listed([test.number for test in group[1:]])
         console.print(Padding.indent(Text(f"The same holds for {others}.", style="red"), INDENT))
     console.print()
+
+
+def _says_the_same(section: Section, lead: Section) -> bool:
+    """Whether the lines at the top of a failure said so already."""
+    return bool(section.body) and section.body.casefold().rstrip(".") in lead.body.casefold()
 
 
 def _title_line(test: CheckResult, colour: str, right: str = "") -> RenderableType:
@@ -237,16 +241,16 @@ def _title_line(test: CheckResult, colour: str, right: str = "") -> RenderableTy
 
 
 def _section_text(section: Section) -> RenderableType:
+    """The heading, and the body indented below it; wrapped lines keep the indentation."""
+    from rich.console import Group
+    from rich.padding import Padding
     from rich.text import Text
 
-    text = Text()
-    if section.heading:
-        text.append(f"{section.heading}\n", style="bold")
-    indent = "  " if section.heading else ""
     body = f"[picture: {section.body}]" if section.image else section.body
-    lines = [*body.splitlines(), *_table_lines(section.table)]
-    text.append("\n".join(f"{indent}{line}" for line in lines))
-    return text
+    text = Text("\n".join([*body.splitlines(), *_table_lines(section.table)]))
+    if not section.heading:
+        return text
+    return Group(Text(section.heading, style="bold"), Padding.indent(text, 2))
 
 
 def _table_lines(table: Sequence[Sequence[str]]) -> list[str]:

@@ -76,6 +76,14 @@ def test_three_lines_say_what_to_look_at():
     ]
 
 
+def test_what_the_first_lines_say_is_not_said_again_and_wrapped_lines_keep_their_indentation():
+    came = Section("What came", "the loss is wrong", True)
+    expected = Section("What was expected", "something else " * 10, True)
+    text = terminal_text(results(check("1.1", 0, sections=(Section("", "The loss is wrong."), came, expected))))
+    assert "What came" not in text
+    assert all(line.startswith("      something") for line in text.splitlines() if line.strip().startswith("something"))
+
+
 def test_the_first_failures_are_explained_and_the_others_get_a_line():
     tests = [wrong(f"1.{place}") for place in range(1, EXPLAINED + 3)]
     text = terminal_text(results(*tests), see_rest="autograder check . --verbose")
