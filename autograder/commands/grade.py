@@ -63,10 +63,15 @@ def grade(
             only=arguments.only,
         )
     title = f"{assignment.title} - {arguments.path}"
-    see_rest = f"autograder {arguments.command} {arguments.path} --verbose"
+    see_rest = f"{_program()} {arguments.command} {arguments.path} --verbose"
     report.print_report(outcome.results, title=title, everything=arguments.verbose, see_rest=see_rest)
     if outcome.faults:
         print(report.fault_text(outcome.results), file=sys.stderr)
     if html is not None:
         html.write_text(report.html_page(outcome.results, title=title), encoding="utf-8")
     return outcome.exit_code
+
+
+def _program() -> str:
+    """How this program was called: a student's kit is run without being installed."""
+    return "python -m autograder" if Path(sys.argv[0]).name == "__main__.py" else "autograder"

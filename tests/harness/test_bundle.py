@@ -245,6 +245,7 @@ def test_the_kit_checks_its_own_stencil_with_its_one_command(assignment, kit, tm
     assert run.returncode == 0, run.stdout + run.stderr
     assert re.search(r"Total\s+0 / [1-9]", run.stdout), run.stdout
     assert "not written yet" in run.stdout
+    assert "python -m autograder check . --verbose" in run.stdout
 
 
 def test_handing_in_the_whole_kit_is_no_mistake(assignment, kit, tmp_path):
