@@ -27,6 +27,7 @@ from gradescope_utils.autograder_utils.json_test_runner import JSONTestRunner
 from autograder.assignment import Assignment, find_root, load_assignment
 from autograder.data import prepare_data
 from autograder.grading import examples
+from autograder.grading.fixtures import Show
 from autograder.sandbox.proxy import StandIn
 
 
@@ -52,7 +53,10 @@ class PlainSubmission:
     """The module itself; only its functions' arguments are made local (fresh arrays, stand-ins as objects)."""
 
     def __init__(self, module: ModuleType) -> None:
-        self._module = module
+        self.__dict__["_module"] = module
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._module, name, localize(value))
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._module, name)
@@ -102,6 +106,9 @@ class PlainProbes:
     def read_file(self, name: str) -> bytes:
         return Path(name).read_bytes()
 
+    def read_submitted_file(self, name: str) -> bytes:
+        raise FileNotFoundError(name)
+
     def call_and_return_arguments(self, function: Any, *arguments: Any) -> tuple[Any, list[Any]]:
         arguments = [localize(argument) for argument in arguments]
         return function(*arguments), arguments
@@ -124,7 +131,7 @@ def test_case(assignment: Assignment, fixtures: dict[str, Any], output: io.Strin
         for file in sorted(folder.glob("test_*.py")):
             for name, check in vars(load_module(file)).items():
                 if name.startswith("test_") and callable(check):
-                    methods[f"{name}_{folder.name}"] = as_method(check, fixtures, output)
+                    methods[f"{name}_{file.stem}_{folder.name}"] = as_method(check, fixtures, output)
     return type("Checks", (unittest.TestCase,), methods)
 
 
@@ -132,8 +139,11 @@ def as_method(check: Any, fixtures: dict[str, Any], output: io.StringIO) -> Any:
     wanted = [name for name in inspect.signature(check).parameters if name in fixtures]
 
     def method(self: unittest.TestCase) -> None:
+        module = vars(fixtures["submission"]._module)
+        before = dict(module)
         with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch), contextlib.redirect_stdout(output):
             check(**{name: fixtures[name] for name in wanted})
+        module.update(before)  # what a check replaced in the submission must not reach the next
 
     for attribute in ("__weight__", "__number__", "__tags__", "__visibility__"):
         if hasattr(check, attribute):
@@ -156,6 +166,7 @@ def main(folder: str, assignment_id: str, results: str) -> None:
             "probes": PlainProbes(Path(name), output),
             "set_score": lambda value: None,
             "set_leaderboard_value": lambda value: None,
+            "show": Show(),
         }
         with examples.profile():
             suite = unittest.defaultTestLoader.loadTestsFromTestCase(test_case(assignment, fixtures, output))

@@ -190,7 +190,8 @@ def call(holder: Any, function_name: str, *arguments: Any, name: str) -> Any:
 
 def is_single(*values: Any) -> bool:
     """Whether any value is a float16 or float32 array, so that a comparison needs the tolerance of float32."""
-    return any(getattr(value, "dtype", None) in (np.float32, np.float16) for value in values)
+    numbers = [value for value in values if isinstance(value, np.ndarray | np.generic)]  # nothing remote is asked
+    return any(value.dtype in (np.float32, np.float16) for value in numbers)
 
 
 # ---- Comparing ------------------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def short_tempered_root(tmp_path_factory):
     settings = root / "tests" / "csci567_hw3" / "assignment.toml"
     text = settings.read_text()
     assert "[budgets]" not in text
-    settings.write_text(text.replace("[files]", "[budgets]\ncall_seconds = 3\ncheck_seconds = 10\n\n[files]", 1))
+    settings.write_text(text.replace("[files]", "[budgets]\ncall_seconds = 2\ncheck_seconds = 6\n\n[files]", 1))
     return root
 
 
@@ -96,7 +96,7 @@ def test_one_misbehaving_function_costs_only_the_checks_that_call_it(short_tempe
         earned, possible = points[item]
         assert earned == pytest.approx(possible), item
     assert points["3.1.2"][0] < points["3.1.2"][1]
-    outcomes = {test["extra_data"]["outcome"] for test in document["tests"]}
+    outcomes = {test["extra_data"]["outcome"] for test in document["tests"] if test["max_score"]}
     assert "not_run" not in outcomes
     assert workers_left() == []
 
