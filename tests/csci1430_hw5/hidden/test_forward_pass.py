@@ -10,25 +10,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.checks.compare import as_array, assert_close, assert_unchanged
-from autograder.checks.diagnose import Context
+from autograder.checks.diagnose import Context, same
 
 from ..public.network import CLASSES, Array, Layer, cases, layers, network_of
-from ..public.probabilities import FORWARD, LOOSE, as_row, probabilities_of, probabilities_of_large_logits
+from ..public.probabilities import (
+    FORWARD,
+    LOOSE,
+    as_row,
+    probabilities_of,
+    probabilities_of_large_logits,
+    require_sum_of_one,
+)
 from .solution import softmax
 
 
-def known_bugs(layer: Layer) -> Context:
-    """What programs with a known bug answer for small logits."""
+def known_bugs(layer: Layer) -> dict[str, Array]:
+    """What programs with a known bug answer for small logits, by the bug's cause."""
     logits = layer.logits[np.newaxis]
     unshifted_denominator = np.sum(np.exp(logits - logits.max())) / np.sum(np.exp(logits))
-    return Context(
-        alternatives={
-            "missing_bias": softmax(logits - layer.b),
-            "double_softmax": softmax(softmax(logits)),
-            "wrong_axis": np.ones_like(logits),
-            "no_overflow_shift": softmax(logits) * unshifted_denominator,  # shifted in the numerator alone
-        }
-    )
+    return {
+        "missing_bias": softmax(logits - layer.b),
+        "double_softmax": softmax(softmax(logits)),
+        "wrong_axis": np.ones_like(logits),
+        "no_overflow_shift": softmax(logits) * unshifted_denominator,  # shifted in the numerator alone
+    }
 
 
 @number("Q6.3.6")
@@ -38,8 +43,9 @@ def known_bugs(layer: Layer) -> Context:
 def test_probabilities(submission, probes, layer):
     """forward_pass gives the probabilities of Eq. 1 and 2, for whole and for real pixels"""
     row = probabilities_of(submission, probes, layer)
-    wanted = softmax(layer.logits)[np.newaxis]
-    context = known_bugs(layer)
+    bugs = known_bugs(layer)
+    require_sum_of_one(row, cause=next((slug for slug, answer in bugs.items() if same(row, answer)), None))
+    wanted, context = softmax(layer.logits)[np.newaxis], Context(alternatives=bugs)
     assert_close(row, wanted, "the result", called=FORWARD, rtol=LOOSE, context=context, hide_expected=True)
 
 

@@ -168,9 +168,9 @@ def data_sets() -> st.SearchStrategy[DataSet]:
     return cases(make_data, (2, 1, 3, 4), PIXELS, CLASSES, KINDS)
 
 
-def layers() -> st.SearchStrategy[Layer]:
+def layers(classes: Sequence[int] = CLASSES) -> st.SearchStrategy[Layer]:
     """Networks whose logits stay small, each with an image that is not black."""
-    return cases(_make_layer, PIXELS, CLASSES, KINDS)
+    return cases(_make_layer, PIXELS, classes, KINDS)
 
 
 def answers() -> st.SearchStrategy[Answer]:

@@ -67,15 +67,18 @@ def is_sound(row: Array) -> bool:
     return bool(np.isfinite(row).all() and np.any(row))
 
 
-def require_sum_of_one(row: Array, called: str = FORWARD) -> None:
-    """Raises CheckFailed unless the row adds up to 1."""
-    total = float(np.sum(row))
-    if abs(total - 1) > LOOSE:
-        # One image is one row, so that sums over the wrong axis have a single term.
+def adds_up_to_one(row: Array) -> bool:
+    """Whether the sum is 1, to the precision of float32."""
+    return bool(abs(np.sum(row) - 1) <= LOOSE)
+
+
+def require_sum_of_one(row: Array, cause: str | None = None) -> None:
+    """Raises CheckFailed, with the cause, unless the row adds up to 1."""
+    if not adds_up_to_one(row):
         fail(
-            f"the probabilities add up to {total:.6g}: {show(row)}",
-            called=called,
-            cause="wrong_axis" if np.all(row == 1) else None,
+            f"the probabilities add up to {np.sum(row):.6g}: {show(row)}",
+            called=FORWARD,
+            cause=cause,
             expected="probabilities that add up to 1",
         )
 
