@@ -39,7 +39,7 @@ def localize(value: Any) -> Any:
             for name, method in value.methods.items()
         }
         local = type(value.name, (), methods)()
-        local.__dict__.update(vars(value.fields))
+        local.__dict__.update(localize(vars(value.fields)))
         value.fields = local
         return local
     if isinstance(value, dict):
@@ -141,9 +141,11 @@ def as_method(check: Any, fixtures: dict[str, Any], output: io.StringIO) -> Any:
     def method(self: unittest.TestCase) -> None:
         module = vars(fixtures["submission"]._module)
         before = dict(module)
-        with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch), contextlib.redirect_stdout(output):
-            check(**{name: fixtures[name] for name in wanted})
-        module.update(before)  # what a check replaced in the submission must not reach the next
+        try:
+            with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(output):
+                check(**{name: fixtures[name] for name in wanted})
+        finally:
+            module.update(before)  # what a check replaced in the submission must not reach the next
 
     for attribute in ("__weight__", "__number__", "__tags__", "__visibility__"):
         if hasattr(check, attribute):

@@ -10,6 +10,7 @@ Sources: seccomp(2), landlock(7), prctl(2), capabilities(7), setrlimit(2).
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import platform
 import struct
@@ -48,6 +49,7 @@ _CAP_DAC_READ_SEARCH = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 
 
+@functools.cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
@@ -151,8 +153,8 @@ def drop_user(user_id: int | None, readable: Iterable[Path]) -> str:
     os.setresuid(user_id, user_id, user_id)
     if needs_reading:
         _keep_only_capability(_CAP_DAC_READ_SEARCH)
-        return f"{HELD} (user {user_id}, may read past file modes: the interpreter is in a private folder)"
-    return f"{HELD} (user {user_id})"
+        return f"{HELD} (may read past file modes: the interpreter is in a private folder)"
+    return HELD
 
 
 def _readable_by_others(path: Path) -> bool:

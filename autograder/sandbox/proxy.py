@@ -119,7 +119,7 @@ class Remote:
         return self._check.get(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._check.request("set", self._path, name, value, called=f"setting {self._text}.{name}")
+        self._check.tell("set", self._path, name, value, called=f"setting {self._text}.{name}")
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         return self._check.request("call", self._path, arguments, keywords, called=f"{self._text}(...)")
@@ -128,7 +128,7 @@ class Remote:
         return self._check.request("get_item", self._path, key, called=f"{self._text}[{key!r}]")
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._check.request("set_item", self._path, key, value, called=f"setting {self._text}[{key!r}]")
+        self._check.tell("set_item", self._path, key, value, called=f"setting {self._text}[{key!r}]")
 
     def __len__(self) -> int:
         length = self._check.request("length", self._path, called=f"len({self._text})")
@@ -233,7 +233,7 @@ class CheckWorker:
         """Forget every object of the last example and restart chance, here and in the worker."""
         self._objects.clear()
         self._stand_ins.clear()
-        self._guard("starting an example", lambda watch: self._transport.send(self._codec.encode(["begin"]), watch))
+        self.tell("begin", called="starting an example")
 
     def get(self, owner: Remote, name: str) -> Any:
         """An attribute's value; for what can be called, a path (remembered, so that a method costs one message)."""
@@ -250,11 +250,19 @@ class CheckWorker:
 
     def request(self, operation: str, *arguments: Any, called: str) -> Any:
         """Ask, wait, answer callbacks meanwhile; the value, or the student's error."""
+        message = self._message(operation, arguments, called)
+        return self._guard(called, lambda watch: self._converse(message, watch))
+
+    def tell(self, operation: str, *arguments: Any, called: str) -> None:
+        """Say it and go on; an error of the student's comes with the next answer."""
+        message = self._message(operation, arguments, called)
+        self._guard(called, lambda watch: self._transport.send(message, watch))
+
+    def _message(self, operation: str, arguments: tuple[Any, ...], called: str) -> bytes:
         try:
-            message = self._codec.encode([operation, *arguments])
+            return self._codec.encode([operation, *arguments])
         except wire.WireError as error:
             raise GraderError(f"{called}: the check passed something that cannot travel: {error}") from None
-        return self._guard(called, lambda watch: self._converse(message, watch))
 
     def printed(self) -> str:
         """What the submission printed since the last call of this."""

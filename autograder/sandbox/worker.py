@@ -57,6 +57,8 @@ class Server:
         self._numbers: dict[int, int] = {}
         self._next = 1
         self._stand_ins: dict[int, StandInObject] = {}
+        self._late_error: BaseException | None = None
+        self._waited_for = True
         self._codec = wire.Codec(self._pack_object, self._make_object, writable=True)
         self._operations: dict[str, Callable[..., Any]] = {
             "begin": self._begin,
@@ -83,13 +85,24 @@ class Server:
             if not request:
                 return
             operation, *arguments = self._codec.decode(request)
-            answer = self._answer(operation, arguments)
-            if operation != "begin":  # nothing waits for that one
-                self._send(answer)
+            if operation in wire.UNANSWERED:
+                self._obey(operation, arguments)
+            else:
+                self._send(self._answer(operation, arguments))
+
+    def _obey(self, operation: str, arguments: list[Any]) -> None:
+        """Do what nothing waits for; if it fails, the next answer says so."""
+        self._waited_for = False
+        try:
+            self._operations[operation](*arguments)
+        except BaseException as error:
+            self._late_error = self._late_error or error
+        self._waited_for = True
 
     def _answer(self, operation: str, arguments: list[Any]) -> bytes:
         """The border: whatever the student's code raises becomes an answer."""
         try:
+            self._raise_late_error()
             value = self._operations[operation](*arguments)
             answer = self._codec.encode(["ok", value, self._stand_in_fields()])
             if len(answer) > self._orders.policy.frame_bytes:
@@ -104,10 +117,16 @@ class Server:
                 stream.flush()
         return answer
 
+    def _raise_late_error(self) -> None:
+        error, self._late_error = self._late_error, None
+        if error is not None:
+            raise error
+
     # -- operations ---------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         """A new example: what the last one left is dropped, and chance starts again."""
+        self._late_error = None
         self._objects.clear()
         self._numbers.clear()
         self._stand_ins.clear()
@@ -189,6 +208,8 @@ class Server:
     def _call_back(
         self, this: StandInObject, number: int, method: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> Any:
+        if not self._waited_for:  # the trusted side would take the question for an answer
+            raise RuntimeError("setting an attribute cannot call an object of the grader's")
         self._send(self._codec.encode(["callback", number, method, arguments, keywords, _fields(this)]))
         kind, value, changed = self._codec.decode(self._receive())
         if kind == "error":
@@ -293,14 +314,16 @@ def run_forking(control: socket.socket, orders: Orders) -> None:
     control.send(encode(load(orders)))
     gc.collect()
     gc.freeze()  # children share these objects' pages as long as nobody touches their headers
+    child = 0
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, CONTROL_BYTES, 2)
         if not message:
             return
         operation, *arguments = msgspec.msgpack.decode(message)
         if operation == "check":
-            reap_children()
-            if os.fork() == 0:
+            exit_status(child)  # ended by now; until it is waited for it counts against the limit on processes
+            child = os.fork()
+            if child == 0:
                 control.close()
                 serve_forked(orders, *descriptors)
             for descriptor in descriptors:
@@ -309,15 +332,10 @@ def run_forking(control: socket.socket, orders: Orders) -> None:
             control.send(encode(["status", exit_status(arguments[0])]))
 
 
-def reap_children() -> None:
-    """Wait for the children of earlier checks: until then, ended ones too count against the limit on processes."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
 def exit_status(process: int) -> int | None:
     """Exit code (negative: the signal) of a child that has been ended; None when it is none of ours."""
+    if not process:
+        return None
     try:
         _, status = os.waitpid(process, 0)
     except ChildProcessError:

@@ -124,6 +124,24 @@ class TestProxy:
         with pytest.raises(ValueError, match="read-only"):
             layer.params["W"][0, 0] = 1
 
+    def test_an_assignment_that_fails_is_told_by_the_next_call_and_forgotten_by_the_next_example(
+        self, open_check, forks
+    ):
+        text = """
+            class Layer:
+                @property
+                def size(self): return 1
+            def fine(): return 1
+        """
+        check = open_check(text, forks=forks)
+        check.submission.Layer().size = 2
+        with pytest.raises(StudentError, match="size"):
+            check.submission.fine()
+        assert check.submission.fine() == 1
+        check.submission.Layer().size = 2
+        check.begin_example()
+        assert check.submission.fine() == 1
+
     def test_each_call_gets_fresh_arguments_and_a_probe_sees_what_it_did_to_them(self, open_check, forks):
         check = open_check(LAYERS, forks=forks)
         X = np.ones((2, 2))
