@@ -348,8 +348,8 @@ class _Walk:
                 self._seen += 1
                 if found.is_symlink() or not found.is_dir(follow_symlinks=False):
                     self._file(self._link(root, path) if found.is_symlink() else self._plain_entry(root / path, path))
-                elif _is_tool_folder(found.name):
-                    continue
+                elif _is_tool_folder(found.name) or os.path.lexists(root / path / "pyvenv.cfg"):
+                    continue  # the latter marks a virtual environment, whatever its folder is called
                 elif depth >= self._limits.depth:
                     self._notes.leave_out("deep", path)
                 else:

@@ -197,6 +197,14 @@ def test_what_tools_keep_is_not_looked_at(assignment, source, staged, folder):
     assert collected.remarks == []
 
 
+def test_a_virtual_environment_is_not_looked_at_whatever_it_is_called(assignment, source, staged):
+    put(source, {"v/pyvenv.cfg": "home = /usr/bin\n", "v/lib/net.py": "old = 1\n", "net.py": SOLUTION})
+    (source / "v" / "python").symlink_to("/usr/bin/python3")
+    collected = collect(source, assignment, staged)
+    assert_taken(collected)
+    assert collected.remarks == []
+
+
 def test_the_same_submission_gives_the_same_result(assignment, source, tmp_path):
     names = [f"{folder}/{name}" for folder in "cab" for name in ("net.py", "helper.py", "Utils.py", "x.zip")]
     for order, into in ((names, "one"), (names[::-1], "two")):
