@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from autograder.assignment import Assignment
+from autograder.assignment import Assignment, UsageError
 from autograder.commands import options
 
 
@@ -68,8 +68,18 @@ def grade(
     if outcome.faults:
         print(report.fault_text(outcome.results), file=sys.stderr)
     if html is not None:
-        html.write_text(report.html_page(outcome.results, title=title), encoding="utf-8")
+        _write_page(html, report.html_page(outcome.results, title=title))
     return outcome.exit_code
+
+
+def _write_page(path: Path, page: str) -> None:
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"The submission was graded, but the page cannot be written to {path}: {error.strerror}. "
+            "Choose a file in a folder that you may write to (--html FILE)."
+        ) from None
 
 
 def _program() -> str:
