@@ -24,7 +24,7 @@ import traceback
 import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 import numpy as np
@@ -356,7 +356,7 @@ def serve_forked(orders: Orders, connection: int, output: int) -> NoReturn:
     start_check(orders)
     channel.sendall(wire.frame(b""))  # tells the kernel's word on who serves this check
     try:
-        Server(orders, lambda body: channel.sendall(wire.frame(body)), lambda: read_frame(channel.recv)).serve()
+        Server(orders, lambda body: channel.sendall(wire.frame(body)), frames_from(channel.makefile("rb"))).serve()
     finally:
         os._exit(0)
 
@@ -377,20 +377,14 @@ def renew_streams() -> None:
         setattr(sys, f"__{name}__", stream)
 
 
-def read_frame(read: Callable[[int], bytes]) -> bytes:
-    """The next frame's body; empty at the end of the stream."""
-    header = read_exactly(read, wire.HEADER.size)
-    return read_exactly(read, wire.HEADER.unpack(header)[0]) if header else b""
+def frames_from(stream: BinaryIO) -> Receive:
+    """Reads the next frame's body from a buffered stream; empty at its end."""
 
+    def receive() -> bytes:
+        header = stream.read(wire.HEADER.size)
+        return stream.read(wire.HEADER.unpack(header)[0]) if len(header) == wire.HEADER.size else b""
 
-def read_exactly(read: Callable[[int], bytes], count: int) -> bytes:
-    data = bytearray()
-    while len(data) < count:
-        chunk = read(min(count - len(data), 1 << 20))
-        if not chunk:
-            return b""
-        data += chunk
-    return bytes(data)
+    return receive
 
 
 def run_spawned(orders: Orders, send: Send, receive: Receive) -> None:
@@ -416,7 +410,7 @@ def take_standard_streams() -> tuple[Send, Receive]:
         while rest:
             rest = rest[os.write(sink, rest) :]
 
-    return send, lambda: read_frame(lambda count: os.read(source, count))
+    return send, frames_from(os.fdopen(source, "rb"))
 
 
 def main(control_descriptor: int | None) -> None:
