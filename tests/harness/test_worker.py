@@ -266,8 +266,8 @@ class TestProxy:
                 assert check.probes.read_file("left.txt") == b"x"
 
     def test_more_checks_than_the_process_limit_can_follow_each_other(self, open_session, forks):
-        session = open_session("def fine(): return 1", forks=forks, policy=Policy(processes=4))
-        for _ in range(8):
+        session = open_session("def fine(): return 1", forks=forks, policy=Policy(processes=8))
+        for _ in range(12):
             with session.check(10) as check:
                 assert check.submission.fine() == 1
 
