@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from autograder.assignment import Assignment, UsageError, find_root, infer_assignment, list_assignments, load_assignment
+from autograder.sandbox.policy import CONFINE_MODES
 
 
 def add_submission(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,7 @@ def add_worker(parser: argparse.ArgumentParser) -> None:
     """--confine and --start."""
     parser.add_argument(
         "--confine",
-        choices=("auto", "require", "off"),
+        choices=CONFINE_MODES,
         default="auto",
         help="confine the submission as far as this machine can (auto), or refuse to run otherwise (require)",
     )

@@ -101,6 +101,12 @@ def confine(policy: Policy, readable: Iterable[Path], writable: Iterable[Path], 
     return report
 
 
+def is_enough(report: dict[str, str]) -> bool:
+    """Whether what held is what `--confine require` asks for: all bounds, and files closed in one way or the other."""
+    held = {name for name, text in report.items() if text.startswith(HELD)}
+    return held >= {"limits", "no_new_privileges", "calls"} and bool(held & {"user", "files"})
+
+
 def limit_resources(policy: Policy) -> str:
     """The resource limits, hard ones, so that they cannot be raised again (POSIX; elsewhere there are none)."""
     try:

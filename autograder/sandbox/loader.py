@@ -149,12 +149,17 @@ def parse(file: Path) -> ast.Module:
 
 
 def describe(error: BaseException) -> str:
-    """Type and message on one bounded line; an error whose own text fails has none."""
-    try:
-        text = " ".join(str(error).split())
-    except BaseException:
-        text = "(its message could not be made)"
+    """Type and message on one bounded line."""
+    text = message_of(error)
     return f"{type(error).__name__}: {text}"[:MAX_TEXT] if text else type(error).__name__
+
+
+def message_of(error: BaseException) -> str:
+    """The error's message on one bounded line; an error whose own text fails says so."""
+    try:
+        return " ".join(str(error).split())[:MAX_TEXT]
+    except BaseException:
+        return "(its message could not be made)"
 
 
 def _execute(node: ast.stmt, module: ModuleType, file: Path, flags: int) -> None:

@@ -253,6 +253,8 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Modules imported before the submission and before the memory limit is set."""
     readable: list[str]
     confined: bool
+    required: bool
+    """End without loading the submission where the confinement is not enough."""
     user_id: int | None
     forks: bool
     """Whether one worker forks per check; otherwise it serves one check itself."""

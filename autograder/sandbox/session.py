@@ -23,7 +23,7 @@ from typing import Literal
 
 import msgspec
 
-from autograder.sandbox.confine import HELD
+from autograder.sandbox.confine import HELD, is_enough
 from autograder.sandbox.policy import Orders, Policy
 from autograder.sandbox.proxy import (
     CheckWorker,
@@ -106,6 +106,7 @@ class Session:
         self.remarks: list[tuple[str, str, str]] = []
         """(severity, file, text) of what went wrong while the submission was loaded."""
         self._problem: SubmissionProblem | None = None
+        self._refusal: ConfinementError | None = None
 
     def __enter__(self) -> Session:
         self._prepare_scratch()
@@ -126,13 +127,16 @@ class Session:
         Raises:
             GraderError: the worker could not be started, or confinement is required and not to be had.
         """
+        if self._refusal is not None:
+            raise self._refusal
         if self.protections:
             return
         for definitions_only in (False, True):
             self._definitions_only = definitions_only
             worker = self._worker = self._worker or self._start()
-            self.protections = worker.await_confinement()
-            self._insist_on_confinement()
+            report = worker.await_confinement()
+            self._insist_on(report)
+            self.protections = report
             self._problem = None
             try:
                 remarks, error = worker.await_loading()
@@ -145,7 +149,6 @@ class Session:
             if error is not None:
                 self._problem = StudentError(error.type_name, self._clean(error.message), error.frames)
             return
-        self._starts = MAX_STARTS
 
     @contextlib.contextmanager
     def check(self, seconds: float, deadline: float | None = None) -> Iterator[CheckWorker]:
@@ -229,6 +232,7 @@ class Session:
             preloads=list(setting.preloads),
             readable=sorted({sys.prefix, sys.base_prefix, *_library_folders()}),
             confined=setting.confine != "off",
+            required=setting.confine == "require",
             user_id=self._user_id,
             forks=setting.forks,
             definitions_only=self._definitions_only,
@@ -256,17 +260,16 @@ class Session:
             return None
         return self._setting.policy.first_user_id + os.getpid() % self._setting.policy.user_ids
 
-    def _insist_on_confinement(self) -> None:
-        if self._setting.confine != "require":
+    def _insist_on(self, report: dict[str, str]) -> None:
+        """Where confinement is required and not enough held, the worker has ended by itself: say so, now and later."""
+        if self._setting.confine != "require" or is_enough(report):
             return
-        held = {name: text.startswith(HELD) for name, text in self.protections.items()}
-        if all(held.get(name) for name in ("limits", "no_new_privileges", "calls")) and (held["user"] or held["files"]):
-            return
-        missing = "; ".join(f"{name}: {text}" for name, text in self.protections.items() if not held[name])
-        raise ConfinementError(
+        missing = "; ".join(f"{name}: {text}" for name, text in report.items() if not text.startswith(HELD))
+        self._refusal = ConfinementError(
             f"confinement was required, and this machine cannot give it ({missing}). "
             "Run on Linux with seccomp and either root or Landlock, or say --confine auto to grade with what there is."
         )
+        raise self._refusal
 
     # -- the scratch folder -------------------------------------------------------------------------------------------
 

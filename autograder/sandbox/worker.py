@@ -33,7 +33,6 @@ from autograder.sandbox import confine, loader, wire
 from autograder.sandbox.policy import MEGABYTE, Orders
 
 MAX_FRAMES = 12
-MAX_MESSAGE = 4_000
 CONTROL_BYTES = 1 << 17
 CALLABLE_TYPES = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, type)
 
@@ -257,14 +256,11 @@ def describe_error(error: BaseException, folder: Path) -> tuple[str, str, list[t
     """(type name, bounded message, the student's own frames from the outermost in)."""
     if isinstance(error, SyntaxError):
         return type(error).__name__, str(error.msg), _syntax_frame(error)
-    text = loader.describe(error).removeprefix(f"{type(error).__name__}: ")[:MAX_MESSAGE]
-    if not str(text) or text == type(error).__name__:
-        text = ""
     frames = []
     for summary in traceback.extract_tb(error.__traceback__):
         if Path(summary.filename).parent == folder:
             frames.append((Path(summary.filename).name, summary.lineno or 0, summary.name, summary.line or ""))
-    return type(error).__name__, text, frames[-MAX_FRAMES:]
+    return type(error).__name__, loader.message_of(error), frames[-MAX_FRAMES:]
 
 
 def _syntax_frame(error: SyntaxError) -> list[tuple[str, int, str, str]]:
@@ -306,10 +302,18 @@ def prepare(orders: Orders) -> dict[str, str]:
     return report
 
 
+def refuses(orders: Orders, report: dict[str, str]) -> bool:
+    """Decided here, while this process is still ours: afterwards the submission would have run already."""
+    return orders.required and not confine.is_enough(report)
+
+
 def run_forking(control: socket.socket, orders: Orders) -> None:
     """Load once, then fork a child for every check asked for."""
     encode = msgspec.msgpack.encode
-    control.send(encode(["confined", prepare(orders)]))
+    report = prepare(orders)
+    control.send(encode(["confined", report]))
+    if refuses(orders, report):
+        return
     confine.die_with_parent()
     control.send(encode(load(orders)))
     gc.collect()
@@ -390,7 +394,10 @@ def frames_from(stream: BinaryIO) -> Receive:
 def run_spawned(orders: Orders, send: Send, receive: Receive) -> None:
     """Load, and serve one check in this very process."""
     encode = msgspec.msgpack.encode
-    send(encode(["confined", prepare(orders)]))
+    report = prepare(orders)
+    send(encode(["confined", report]))
+    if refuses(orders, report):
+        return
     confine.die_with_parent()
     send(encode(load(orders)))
     start_check(orders)

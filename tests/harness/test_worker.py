@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.sandbox.policy import Policy
+from autograder.sandbox import worker
+from autograder.sandbox.policy import Orders, Policy
 from autograder.sandbox.proxy import (
     CopyError,
     GraderError,
@@ -464,11 +465,25 @@ class TestConfinement:
 
     def test_required_confinement_that_is_not_to_be_had_refuses_to_start(self, open_session, monkeypatch):
         session = open_session("x = 1", confine="require")
-        worker = session._worker
-        monkeypatch.setattr(type(worker), "await_confinement", lambda self: {"limits": "held", "user": "held",
+        monkeypatch.setattr(type(session._worker), "await_confinement", lambda self: {"limits": "held", "user": "held",
             "no_new_privileges": "held", "files": "held", "calls": "not available: no seccomp"})  # fmt: skip
-        with pytest.raises(GraderError, match=r"calls: not available: no seccomp.*--confine auto"):
-            session.load()
+        for _ in range(2):  # the second check is refused like the first
+            with pytest.raises(GraderError, match=r"calls: not available: no seccomp.*--confine auto"):
+                session.load()
+
+    @pytest.mark.parametrize("required", [True, False])
+    def test_a_worker_that_cannot_confine_as_required_ends_before_it_loads_anything(self, monkeypatch, required):
+        report = dict.fromkeys(("limits", "user", "no_new_privileges", "files"), "held") | {"calls": "not available"}
+        loaded = []
+        monkeypatch.setattr(worker, "prepare", lambda orders: report)
+        monkeypatch.setattr(worker, "load", lambda orders: loaded.append(orders) or [])
+        monkeypatch.setattr(worker, "start_check", lambda orders: None)
+        monkeypatch.setattr(worker.confine, "die_with_parent", lambda: None)
+        orders = Orders(
+            Policy(), "", "m.py", "", "", [], [], confined=True, required=required, user_id=None, forks=False
+        )
+        worker.run_spawned(orders, lambda body: None, lambda: b"")
+        assert bool(loaded) is not required
 
     def test_a_process_forked_while_loading_is_gone_with_the_session(self, open_session):
         text = """
