@@ -85,6 +85,7 @@ class Assignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: Files
     items: tuple[Item, ...]
     budgets: Budgets = Budgets()
+    modules: tuple[str, ...] = ()  # further files of the students' that are loaded with main
     preloads: tuple[str, ...] = ()  # modules that the worker imports before the submission
     extras: tuple[str, ...] = ()  # extras of this package that submissions need installed
     data: tuple[str, ...] = ()  # names of data sets that the worker can read
@@ -273,6 +274,13 @@ def _file_problems(assignment: Assignment) -> Iterator[_Problem]:
         )
     if assignment.main not in files.required:
         yield "main", f"{assignment.main!r} is not among files.required.", f"Add {assignment.main!r} to files.required."
+    for name in assignment.modules:
+        if name == assignment.main or name not in (*files.required, *files.optional) or not name.endswith(".py"):
+            yield (
+                "modules",
+                f"{name!r} is no further module of the students'.",
+                "List Python files of files.required or files.optional other than main.",
+            )
 
 
 def _item_problems(assignment: Assignment) -> Iterator[_Problem]:

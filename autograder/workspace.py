@@ -48,6 +48,7 @@ def open_workspace(
             folder=collected.folder,
             workspace=workspace,
             main=assignment.main,
+            modules=assignment.modules,
             data_folder=data_folder,
             preloads=assignment.preloads,
             policy=policy_of(assignment),

@@ -32,7 +32,8 @@ class CheckInfo(msgspec.Struct, frozen=True):
     weight: its points in the handout; 0 makes it advice. hide_errors: what to show in place of an error, or None.
     leaderboard: the column and its order, or None. partial: whether `set_score` decides the score.
     needs: the submitted files it needs beside the main module (marker `needs_file`). uses_main: whether it takes
-    `submission`. public: whether students have its source.
+    `submission`. uses_worker: whether anything of the student's is run for it. public: whether students have its
+    source.
     """
 
     nodeid: str
@@ -47,6 +48,7 @@ class CheckInfo(msgspec.Struct, frozen=True):
     partial: bool = False
     needs: tuple[str, ...] = ()
     uses_main: bool = True
+    uses_worker: bool = True
     public: bool = False
 
 
@@ -131,6 +133,7 @@ def read_check(item: pytest.Item, assignment: Assignment) -> tuple[CheckInfo, py
         partial="set_score" in item.fixturenames or _is_partial(function),
         needs=needs,
         uses_main="submission" in item.fixturenames,
+        uses_worker="check_worker" in item.fixturenames,
         public=public,
     )
     return info, item

@@ -232,7 +232,7 @@ class GradingPlugin(CheckFixtures):
         if isinstance(error, Overrun):
             error = GraderError("the check's own code did not end in time, so the alarm ended it")
         # A machine that cannot give the first check its worker has none for the others: told once, not forty times.
-        self._no_worker = isinstance(error, GraderError) and not self.workers_served and info.uses_main
+        self._no_worker = isinstance(error, GraderError) and not self.workers_served and info.uses_worker
         ruling = verdict.judge(error, info, running.evidence)
         if ruling.fault is not None:
             return ruling, 0.0, None

@@ -246,11 +246,14 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The staged submission, and where its modules are imported from."""
     main: str
     """The student's main file, e.g. "neural_networks.py"."""
+    modules: list[str]
+    """Further files of the student's that are loaded after it, each whether or not the others could be."""
     data_folder: str
     scratch: str
     """The only folder that can be written; it is emptied for every check and is the current folder there."""
     preloads: list[str]
-    """Modules imported before the submission and before the memory limit is set."""
+    """Modules imported before the submission and before the memory limit is set. The functions of those that belong
+    to this package can be asked for as probes."""
     readable: list[str]
     confined: bool
     required: bool

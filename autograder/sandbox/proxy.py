@@ -7,7 +7,7 @@ by a :class:`RemoteObject`. Nothing that arrives is code. The contract is descri
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -215,7 +215,9 @@ class CheckWorker:
         stopwatch: Stopwatch,
         differs_between_runs: re.Pattern[str],
         explain_end: Callable[[], str],
+        load_errors: Mapping[str, StudentError] | None = None,
     ) -> None:
+        """`load_errors`: what kept a module of the submission from being loaded, by its name."""
         self._transport = transport
         self._policy = policy
         self._stopwatch = stopwatch
@@ -226,8 +228,20 @@ class CheckWorker:
         self._stand_ins: dict[int, StandIn] = {}
         self._callables: set[tuple[Any, str]] = set()
         self._ended: SubmissionProblem | None = None
-        self.submission = RemoteModule(self, (main,), main)
+        self._main = main
+        self._load_errors = load_errors or {}
         self.probes = Probes(self)
+
+    @property
+    def submission(self) -> RemoteModule:
+        """The student's main module. Raises the StudentError that kept it from being loaded."""
+        return self.module(self._main)
+
+    def module(self, name: str) -> RemoteModule:
+        """A module that has been imported there. Raises the StudentError that kept it from being loaded."""
+        if name in self._load_errors:
+            raise self._load_errors[name]
+        return RemoteModule(self, (name,), name)
 
     def begin_example(self) -> None:
         """Forget every object of the last example and restart chance, here and in the worker."""
@@ -407,9 +421,20 @@ class Probes:
         return self._check.printed()
 
     def module(self, name: str) -> RemoteModule:
-        """Another module that the submission could import: a given file, a library."""
+        """Another module of the submission, or one that it could import: a given file, a library."""
+        module = self._check.module(name)
         self._check.request("module", name, called=f"import {name}")
-        return RemoteModule(self._check, (name,), name)
+        return module
+
+    def run(self, module: str, function: str, *arguments: Any, called: str = "", **keywords: Any) -> Any:
+        """What `function` of a preloaded module of this package returns beside the student's objects.
+
+        `called` says in the student's words what happens, for messages. The answer comes from the untrusted side.
+        """
+        name = f"autograder.sandbox.{module}"
+        return self._check.request(
+            "probe", name, function, arguments, keywords, called=called or f"{module}.{function}(...)"
+        )
 
     def seed(self, number: int) -> None:
         """Restart `random`, NumPy (and torch) in the worker."""

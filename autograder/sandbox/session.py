@@ -65,7 +65,8 @@ PASSED_ON = ("OPENBLAS_CORETYPE", "SYSTEMROOT", "LD_LIBRARY_PATH")
 _Confined = tuple[Literal["confined"], dict[str, str]]
 _Described = tuple[str, str, list[tuple[str, int, str, str]]]
 _Remark = tuple[Literal["info", "warning", "error"], str, str]
-_Loaded = tuple[Literal["loaded"], list[_Remark], _Described | None]
+_Loaded = tuple[Literal["loaded"], list[_Remark], dict[str, _Described]]
+_Loading = tuple[list[_Remark], dict[str, StudentError]]
 
 
 class ConfinementError(GraderError):
@@ -76,14 +77,16 @@ class Setting(msgspec.Struct, frozen=True):
     """What a session needs to know about a submission and its assignment.
 
     folder: the staged submission. workspace: a private folder of this run; `scratch` is made in it. main: the
-    student's main file. data_folder: where the data sets are. preloads: modules imported before the submission.
-    confine: "auto", "require" or "off". forks: one loaded worker forked per check, or one worker started per check.
+    student's main file. modules: further files of theirs to be loaded. data_folder: where the data sets are.
+    preloads: modules imported before the submission. confine: "auto", "require" or "off". forks: one loaded worker
+    forked per check, or one worker started per check.
     """
 
     folder: Path
     workspace: Path
     main: str
     data_folder: Path
+    modules: Sequence[str] = ()
     preloads: Sequence[str] = ("numpy",)
     policy: Policy = Policy()
     confine: str = "auto"
@@ -106,6 +109,7 @@ class Session:
         self.remarks: list[tuple[str, str, str]] = []
         """(severity, file, text) of what went wrong while the submission was loaded."""
         self._problem: SubmissionProblem | None = None
+        self._load_errors: dict[str, StudentError] = {}
         self._refusal: ConfinementError | None = None
 
     def __enter__(self) -> Session:
@@ -139,15 +143,17 @@ class Session:
             self.protections = report
             self._problem = None
             try:
-                remarks, error = worker.await_loading()
+                remarks, errors = worker.await_loading()
             except SubmissionProblem as problem:  # hung or died: once more, without the statements that compute
                 self._problem = problem
                 worker.kill()
                 self._worker = None
                 continue
             self.remarks = [(severity, self._clean(file), self._clean(text)) for severity, file, text in remarks]
-            if error is not None:
-                self._problem = StudentError(error.type_name, self._clean(error.message), error.frames)
+            self._load_errors = {
+                name: StudentError(error.type_name, self._clean(error.message), error.frames)
+                for name, error in errors.items()
+            }
             return
 
     @contextlib.contextmanager
@@ -156,8 +162,10 @@ class Session:
 
         `seconds` is the check's budget of computing time; `deadline` an end in `time.monotonic()` terms.
 
+        A file that could not be loaded raises its StudentError when the check asks for that module.
+
         Raises:
-            StudentError, StudentTimeout, StudentCrash: the submission could not be loaded.
+            StudentTimeout, StudentCrash: loading the submission hangs or ends Python.
             GraderError: the machine could not start a worker.
         """
         self.load()
@@ -173,6 +181,7 @@ class Session:
             stopwatch,
             self._clean_pattern(),
             lambda: worker.explain_end(transport.process),
+            self._load_errors,
         )
         check.probes.data_folder = str(self._setting.data_folder)
         check.probes.remarks = list(self.remarks)
@@ -227,6 +236,7 @@ class Session:
             policy=setting.policy,
             folder=str(setting.folder),
             main=setting.main,
+            modules=list(setting.modules),
             data_folder=str(setting.data_folder),
             scratch=str(self._scratch),
             preloads=list(setting.preloads),
@@ -339,15 +349,16 @@ def _owner(entry: os.DirEntry[str]) -> int | None:
         return None
 
 
-def _read_loaded(body: bytes) -> tuple[list[tuple[str, str, str]], StudentError | None]:
-    """What the worker says of the loading: (remarks, the error that kept it from being loaded)."""
+def _read_loaded(body: bytes) -> _Loading:
+    """What the worker says of the loading: (remarks, for each module that could not be loaded its error)."""
     try:
-        _, remarks, error = msgspec.msgpack.decode(body, type=_Loaded)
+        _, remarks, errors = msgspec.msgpack.decode(body, type=_Loaded)
     except (msgspec.DecodeError, ValueError):
         raise StudentCrash("while it was loaded, the submission broke the process it runs in") from None
-    if error is None:
-        return remarks[:100], None
-    return remarks[:100], StudentError(error[0], error[1], [Frame(*frame) for frame in error[2]])
+    return remarks[:100], {
+        name: StudentError(type_name, message, [Frame(*frame) for frame in frames])
+        for name, (type_name, message, frames) in errors.items()
+    }
 
 
 def _read_confined(body: bytes) -> dict[str, str]:
@@ -388,8 +399,8 @@ class ForkingWorker:
             text = self._printed.all_text().strip()
             raise GraderError(f"the worker could not be started: {text[-2000:] or 'it ended without a word'}") from None
 
-    def await_loading(self) -> tuple[list[tuple[str, str, str]], StudentError | None]:
-        """Remarks, and the error that kept the submission from being loaded. Raises StudentTimeout, StudentCrash."""
+    def await_loading(self) -> _Loading:
+        """Remarks, and each module's error that kept it from being loaded. Raises StudentTimeout, StudentCrash."""
         watch = Stopwatch(self._policy.import_seconds, self._policy.patience, self._process.pid)
         try:
             return _read_loaded(self._receive(watch))
@@ -471,7 +482,7 @@ class SpawnedWorker:
         self._policy = orders.policy
         self.used = False
         self._confinement: dict[str, str] | None = None
-        self._loaded: tuple[list[tuple[str, str, str]], StudentError | None] | None = None
+        self._loaded: _Loading | None = None
         self._process = subprocess.Popen(
             [sys.executable, "-s", "-c", BOOT_SPAWNED, str(PACKAGE_PARENT)],
             env=environment,
@@ -495,7 +506,7 @@ class SpawnedWorker:
                 raise GraderError(f"the worker could not be started: {text or 'it ended without a word'}") from None
         return self._confinement
 
-    def await_loading(self) -> tuple[list[tuple[str, str, str]], StudentError | None]:
+    def await_loading(self) -> _Loading:
         """As :meth:`ForkingWorker.await_loading`."""
         if self._loaded is None:
             watch = Stopwatch(self._policy.import_seconds, self._policy.patience, self._process.pid)

@@ -33,6 +33,8 @@ from autograder.sandbox import confine, loader, wire
 from autograder.sandbox.policy import MEGABYTE, Orders
 
 MAX_FRAMES = 12
+PROBES = "autograder.sandbox."
+"""Preloaded modules of this package hold the probes that an assignment uses."""
 CONTROL_BYTES = 1 << 17
 CALLABLE_TYPES = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, type)
 
@@ -75,7 +77,9 @@ class Server:
             "files": list_files,
             "read_file": self._read_file,
             "read_submitted_file": lambda name: self._read_file(str(self._folder / name)),
+            "probe": self._probe,
         }
+        self._probe_modules = {name: sys.modules[name] for name in orders.preloads if name.startswith(PROBES)}
 
     def serve(self) -> None:
         """Answer until the trusted side hangs up."""
@@ -163,6 +167,10 @@ class Server:
     def _read_file(self, name: str) -> bytes:
         with open(name, "rb") as file:
             return file.read(self._orders.policy.frame_bytes)
+
+    def _probe(self, module: str, function: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """A function of ours that must run beside the student's objects; it returns raw values and judges nothing."""
+        return getattr(self._probe_modules[module], function)(*arguments, **keywords)
 
     # -- objects that do not travel by value ----------------------------------------------------------------------
 
@@ -279,12 +287,16 @@ def load(orders: Orders) -> list[Any]:
     importer = loader.install(Path(orders.folder), orders.policy.statement_seconds, orders.definitions_only)
     seed(orders.policy.seed)
     sys.argv = [orders.main]
-    error = None
-    try:
-        importlib.import_module(Path(orders.main).stem)
-    except BaseException as problem:
-        error = list(describe_error(problem, Path(orders.folder)))
-    return ["loaded", importer.remarks, error]
+    errors = {}
+    for file in (orders.main, *orders.modules):
+        name = Path(file).stem
+        if file != orders.main and not Path(orders.folder, file).is_file():
+            continue
+        try:
+            importlib.import_module(name)
+        except BaseException as problem:
+            errors[name] = describe_error(problem, Path(orders.folder))
+    return ["loaded", importer.remarks, errors]
 
 
 def prepare(orders: Orders) -> dict[str, str]:

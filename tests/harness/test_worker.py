@@ -34,7 +34,7 @@ def open_session(tmp_path):
     """Starts sessions on a module's text; everything they started is over at the end."""
     opened = []
 
-    def start(text, *, forks=True, confine="auto", policy=IMPATIENT, files=None):
+    def start(text, *, forks=True, confine="auto", policy=IMPATIENT, files=None, modules=(), preloads=("numpy",)):
         workspace = tmp_path / f"run{len(opened)}"
         folder, data = workspace / "submission", workspace / "data"
         for path in (workspace, folder, data):
@@ -44,7 +44,8 @@ def open_session(tmp_path):
             path.chmod(path.stat().st_mode | 0o011)
         for name, content in {"student.py": text, **(files or {})}.items():
             (folder / name).write_text(textwrap.dedent(content))
-        session = Session(Setting(folder, workspace, "student.py", data, policy=policy, confine=confine, forks=forks))
+        options = {"policy": policy, "confine": confine, "forks": forks, "modules": modules, "preloads": preloads}
+        session = Session(Setting(folder, workspace, "student.py", data, **options))
         opened.append(session)
         return session.__enter__()
 
@@ -372,8 +373,8 @@ class TestLoading:
     @pytest.mark.parametrize("forks", FORKS)
     def test_a_syntax_error_is_reported_with_line_and_caret(self, open_session, forks):
         session = open_session("x = 1\ndef broken(:\n    pass", forks=forks)
-        with pytest.raises(StudentError) as caught, session.check(10):
-            pass
+        with pytest.raises(StudentError) as caught, session.check(10) as check:
+            check.submission  # noqa: B018
         assert caught.value.type_name == "SyntaxError"
         (frame,) = caught.value.frames
         assert (frame.file, frame.line) == ("student.py", 2)
@@ -384,6 +385,18 @@ class TestLoading:
         with session.check(10) as check:
             assert check.submission.fine() == 1
         assert "SyntaxError" in session.remarks[0][2]
+
+    @pytest.mark.parametrize("forks", FORKS)
+    def test_each_further_module_is_loaded_whatever_the_others_do(self, open_session, forks):
+        files = {"second.py": "def two(): return 2", "third.py": "def ("}
+        session = open_session("def (", files=files, modules=[*files, "absent.py"], forks=forks)
+        with session.check(10) as check:
+            assert check.probes.module("second").two() == 2
+            for name in ("student", "third"):
+                with pytest.raises(StudentError, match="invalid syntax"):
+                    check.probes.module(name)
+            with pytest.raises(StudentError, match="absent"):
+                check.probes.module("absent")
 
     def test_future_imports_hold_for_the_whole_file(self, open_check):
         text = "from __future__ import annotations\ndef fine(x: NotThere) -> AlsoNot:\n    return x"
