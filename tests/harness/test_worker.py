@@ -493,7 +493,7 @@ class TestConfinement:
         monkeypatch.setattr(worker, "start_check", lambda orders: None)
         monkeypatch.setattr(worker.confine, "die_with_parent", lambda: None)
         orders = Orders(
-            Policy(), "", "m.py", "", "", [], [], confined=True, required=required, user_id=None, forks=False
+            Policy(), "", "m.py", [], "", "", [], [], confined=True, required=required, user_id=None, forks=False
         )
         worker.run_spawned(orders, lambda body: None, lambda: b"")
         assert bool(loaded) is not required
