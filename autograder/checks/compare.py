@@ -181,11 +181,16 @@ def call(holder: Any, function_name: str, *arguments: Any, name: str) -> Any:
 
     `name` is what the student calls `holder`, or "" for the submission itself.
     """
+    return function_of(holder, function_name, name)(*arguments)
+
+
+def function_of(holder: Any, function_name: str, name: str) -> Any:
+    """`holder.function_name` as something to call; `name` as for :func:`call`. Raises CheckFailed for plain data."""
     path = f"{name}.{function_name}" if name else function_name
     function = attribute(holder, function_name, name or "the submission")
     if isinstance(function, _PLAIN):
         _fail_type(function, path, "", "a function or a class")
-    return function(*arguments)
+    return function
 
 
 def is_single(*values: Any) -> bool:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autograder.checks.compare import as_array, as_mapping, attribute, call, require_object
-from autograder.sandbox.proxy import StandIn
+from autograder.checks.compare import as_array, as_mapping, attribute, call, function_of, require_object
+from autograder.sandbox.proxy import StandIn, call_unanswered, make
 
 Array = NDArray[np.float64]
 Forward = Callable[..., Array]
@@ -34,7 +34,7 @@ class Layer:
     @classmethod
     def make(cls, submission: Any, class_name: str, *sizes: int) -> Layer:
         """A new `class_name(*sizes)` of the submission. Raises CheckFailed where that is no class."""
-        held = call(submission, class_name, *sizes, name="")
+        held = make(function_of(submission, class_name, ""), *sizes)
         made = f"{class_name}({', '.join(map(str, sizes))})"
         return cls(require_object(held, made, called=made), class_name)
 
@@ -58,6 +58,10 @@ class Layer:
     def forward(self, X: Array) -> Any:
         """What `forward` returns for a copy of X."""
         return call(self.held, "forward", X, name=self.name)
+
+    def do_forward(self, X: Array) -> None:
+        """Calls `forward` for a copy of X, as the course does before `backward`; what it returns is not looked at."""
+        call_unanswered(function_of(self.held, "forward", self.name), X)
 
     def backward(self, X: Array, upstream: Array) -> Any:
         """What `backward` returns for copies of X and the upstream gradient."""

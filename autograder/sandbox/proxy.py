@@ -162,7 +162,7 @@ class RemoteModule(Remote):
 class RemoteObject(Remote):
     """An object of the student's: a layer, a model. `type_name_of(it)` is its class's name."""
 
-    __slots__ = ("_type_id", "_type_name")
+    __slots__ = ("_type_key", "_type_name")
 
 
 def type_name_of(value: Any) -> str:
@@ -176,6 +176,27 @@ def type_name_of(value: Any) -> str:
         if isinstance(value, list | dict)
         else type(value).__name__
     )
+
+
+def make(class_: Any, *arguments: Any) -> Any:
+    """`class_(*arguments)`, without waiting for it where the class is known to give an object.
+
+    What goes wrong in it is raised by the next call that is waited for. Also takes a class of our own side.
+    """
+    if isinstance(class_, RemoteCallable):
+        return class_._check.make(class_, arguments)
+    return class_(*arguments)
+
+
+def call_unanswered(function: Any, *arguments: Any) -> None:
+    """`function(*arguments)` for what it does alone: nobody waits for it, nor gets what it returns.
+
+    What goes wrong in it is raised by the next call that is waited for. Also takes a function of our own side.
+    """
+    if isinstance(function, RemoteCallable):
+        function._check.tell("do", function._path, arguments, {}, called=f"{function._text}(...)")
+    else:
+        function(*arguments)
 
 
 class StandIn:
@@ -227,6 +248,8 @@ class CheckWorker:
         self._objects: dict[int, RemoteObject] = {}
         self._stand_ins: dict[int, StandIn] = {}
         self._callables: set[tuple[Any, str]] = set()
+        self._object_makers: dict[tuple[Any, ...], str] = {}
+        self._unheard: dict[str, None] = {}
         self._ended: SubmissionProblem | None = None
         self._main = main
         self._load_errors = load_errors or {}
@@ -252,7 +275,7 @@ class CheckWorker:
     def get(self, owner: Remote, name: str) -> Any:
         """An attribute's value; for what can be called, a path (remembered, so that a method costs one message)."""
         path, text = owner._path, f"{owner._text}.{name}"
-        key = (getattr(owner, "_type_id", path) if isinstance(owner, RemoteObject) else path, name)
+        key = (getattr(owner, "_type_key", path) if isinstance(owner, RemoteObject) else path, name)
         if key in self._callables:
             return RemoteCallable(self, (*path, name), text)
         value = self.request("get", path, name, called=text)
@@ -262,6 +285,19 @@ class CheckWorker:
             return RemoteCallable(self, (*path, name), text)
         return value
 
+    def make(self, maker: Remote, arguments: tuple[Any, ...]) -> Any:
+        """What `maker` gives, waited for the first time alone: what gave an object once is taken to give one again."""
+        path, called = maker._path, f"{maker._text}(...)"
+        type_name = self._object_makers.get(path)
+        if type_name is None:
+            made = self.request("call", path, arguments, {}, called=called)
+            if isinstance(made, RemoteObject):
+                self._object_makers[path] = made._type_name
+            return made
+        number = -1 - len(self._objects)  # the worker's own numbers are positive
+        self.tell("make", number, path, arguments, {}, called=called)
+        return self._remember(number, type_name, path)
+
     def request(self, operation: str, *arguments: Any, called: str) -> Any:
         """Ask, wait, answer callbacks meanwhile; the value, or the student's error."""
         message = self._message(operation, arguments, called)
@@ -270,6 +306,8 @@ class CheckWorker:
     def tell(self, operation: str, *arguments: Any, called: str) -> None:
         """Say it and go on; an error of the student's comes with the next answer."""
         message = self._message(operation, arguments, called)
+        if operation in ("make", "do"):
+            self._unheard[called] = None
         self._guard(called, lambda watch: self._transport.send(message, watch))
 
     def _message(self, operation: str, arguments: tuple[Any, ...], called: str) -> bytes:
@@ -298,6 +336,7 @@ class CheckWorker:
         self._transport.send(message, watch)
         while True:
             answer = self._decode(self._transport.receive(watch))
+            self._unheard.clear()
             if answer[0] == "callback":
                 self._transport.send(self._call_back(*answer[1:]), watch)
                 continue
@@ -312,6 +351,7 @@ class CheckWorker:
         if self._ended is not None:
             raise self._ended
         policy = self._policy
+        called = " or ".join(dict.fromkeys([*self._unheard, called]))
         try:
             return talk(
                 Stopwatch(policy.call_seconds, policy.patience, self._transport.process, within=self._stopwatch)
@@ -372,14 +412,19 @@ class CheckWorker:
             raise wire.WireError("a handle without its number and type")
         _, number, type_name, type_id, _ = payload
         known = self._objects.get(number)
-        if known is None:
-            if len(self._objects) >= self._policy.handles:
-                raise wire.WireError("too many handles")
-            known = RemoteObject(self, (number,), self._clean(type_name)[:100])
-            object.__setattr__(known, "_type_name", self._clean(type_name)[:100])
-            object.__setattr__(known, "_type_id", type_id if type(type_id) is int else None)
-            self._objects[number] = known
-        return known
+        if known is not None:
+            return known
+        if number < 0 or len(self._objects) >= self._policy.handles:
+            raise wire.WireError("too many handles, or one that was never given out")
+        return self._remember(number, self._clean(type_name)[:100], type_id if type(type_id) is int else None)
+
+    def _remember(self, number: int, type_name: str, type_key: Any) -> RemoteObject:
+        """The object of that number; objects with the same `type_key` have the same methods."""
+        made = RemoteObject(self, (number,), type_name)
+        object.__setattr__(made, "_type_name", type_name)
+        object.__setattr__(made, "_type_key", type_key)
+        self._objects[number] = made
+        return made
 
     def _call_back(
         self, number: int, method: str, arguments: tuple[Any, ...], keywords: dict[Any, Any], fields: Any

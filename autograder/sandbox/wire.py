@@ -31,7 +31,7 @@ MAX_DIMENSIONS = 32
 # Extension codes. They are the whole vocabulary: there is no code for a pickle, a class or an object array.
 TUPLE, LIST, DICT, SET, FROZENSET, COMPLEX, INTEGER, BYTES, ARRAY, SCALAR, TENSOR, HANDLE, STAND_IN = range(1, 14)
 
-UNANSWERED = ("begin", "set", "set_item")
+UNANSWERED = ("begin", "set", "set_item", "make", "do")
 """Operations that the trusted side does not wait for: what goes wrong in them comes with the next answer."""
 
 DTYPES = {

@@ -66,6 +66,8 @@ class Server:
             "get": self._get,
             "set": self._set,
             "call": self._call,
+            "make": self._make,
+            "do": self._call,
             "call_and_return_arguments": self._call_and_return_arguments,
             "get_item": lambda target, key: self._resolve(target)[key],
             "set_item": lambda target, key, value: self._resolve(target).__setitem__(key, value),
@@ -156,6 +158,13 @@ class Server:
     def _call(self, target: tuple[Any, ...], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         return self._resolve(target)(*arguments, **keywords)
 
+    def _make(self, number: int, target: tuple[Any, ...], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        """A call whose result the trusted side has numbered already; a failed one leaves nothing of that number."""
+        value = self._call(target, arguments, keywords)
+        self._bound_objects()
+        self._objects[number] = value
+        self._numbers.setdefault(id(value), number)
+
     def _call_and_return_arguments(
         self, target: tuple[Any, ...], arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> Any:
@@ -182,13 +191,16 @@ class Server:
             return wire.STAND_IN, [value.__dict__["_stand_in"]]
         number = self._numbers.get(id(value))
         if number is None:
-            if len(self._objects) >= self._orders.policy.handles:
-                raise ValueError(f"more than {self._orders.policy.handles:,} objects were handed back")
+            self._bound_objects()
             number = self._next
             self._next += 1
             self._objects[number] = value  # kept alive, so that its identity stays its own
             self._numbers[id(value)] = number
         return wire.HANDLE, ["object", number, type(value).__name__, id(type(value)), callable(value)]
+
+    def _bound_objects(self) -> None:
+        if len(self._objects) >= self._orders.policy.handles:
+            raise ValueError(f"more than {self._orders.policy.handles:,} objects were handed back")
 
     def _make_object(self, code: int, payload: list[Any]) -> Any:
         if code == wire.HANDLE:
@@ -216,7 +228,7 @@ class Server:
         self, this: StandInObject, number: int, method: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> Any:
         if not self._waited_for:  # the trusted side would take the question for an answer
-            raise RuntimeError("setting an attribute cannot call an object of the grader's")
+            raise RuntimeError("a call that nobody waits for cannot use an object of the grader's")
         self._send(self._codec.encode(["callback", number, method, arguments, keywords, _fields(this)]))
         kind, value, changed = self._codec.decode(self._receive())
         if kind == "error":

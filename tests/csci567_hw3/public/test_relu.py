@@ -4,10 +4,10 @@ import numpy as np
 from gradescope_utils.autograder_utils.decorators import number, tags, weight
 from hypothesis import given
 
-from autograder.checks.compare import as_array, assert_close, fail, is_single
+from autograder.checks.compare import as_array, assert_close, is_single
 from autograder.checks.diagnose import Context
 from autograder.checks.gradients import assert_gradient
-from autograder.checks.layers import Layer
+from autograder.checks.layers import Layer, rectified
 from autograder.checks.strategies import relu_batches
 
 FORWARD = "relu().forward(X)"
@@ -38,28 +38,14 @@ def test_forward(submission, batch):
 def test_gradient(submission, batch):
     """backward returns the gradient of the loss with respect to X"""
     layer = Layer.make(submission, "relu")
-    output = layer.forward(batch.X)
+    layer.do_forward(batch.X)
     returned = layer.backward(batch.X, batch.upstream)
-
-    def loss(X):
-        moved = as_array(layer.forward(X), "forward(X)", shape=X.shape, called=FORWARD)
-        return np.sum(batch.upstream * moved)
-
     assert_gradient(
         returned,
-        loss,
+        lambda X: np.sum(batch.upstream * rectified(X)),
         at=batch.X,
         name=RETURNED,
         called=BACKWARD,
         context=Context(batch_size=batch.rows, alternatives={"missing_mask": batch.upstream}),
-        single=is_single(output),
+        single=is_single(returned),
     )
-    # Holds by itself for a pair of functions that pass everything on, so the mask is asked for as well.
-    blocked = as_array(returned, RETURNED, called=BACKWARD)[batch.X < 0]
-    if np.any(blocked):
-        fail(
-            f"where X is negative, {RETURNED} is {blocked[np.argmax(np.abs(blocked))]:g}",
-            called=BACKWARD,
-            expected="0 there",
-            cause="missing_mask",
-        )
