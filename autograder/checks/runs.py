@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from autograder.checks.compare import as_array, as_mapping, as_scalar, fail
@@ -11,6 +12,19 @@ from autograder.checks.compare import as_array, as_mapping, as_scalar, fail
 LARGEST_RECORD = 1_000_000
 
 KEYS = ("train", "val", "test", "time")
+
+
+def find_record(files: Sequence[str], name: str, *, called: str) -> str:
+    """The file among those written that is the record: `name`, or else the only JSON file, whatever it is called.
+
+    Raises CheckFailed where there is none.
+    """
+    written = [file for file in files if file.endswith(".json")]
+    if name in written:
+        return name
+    if len(written) != 1:
+        fail(f"main wrote {', '.join(files[:5]) or 'no file'}", called=called, expected=f"the file {name}")
+    return written[0]
 
 
 def read_record(content: bytes, name: str, *, called: str) -> dict[str, Any]:

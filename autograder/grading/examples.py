@@ -201,6 +201,7 @@ def _run_as_one_case(item: pytest.Function, test: Callable[..., None]) -> bool:
     count = item.obj._hypothesis_internal_use_settings.max_examples
     one = st.fixed_dictionaries(item.obj.hypothesis._given_kwargs)
     fixed = _fixture_values(item)
+    instance = (item.obj.__self__,) if inspect.ismethod(item.obj) else ()
     left = count
 
     # Hypothesis's first case is the simplest there is, in which every draw is the same: one of it is enough.
@@ -212,7 +213,7 @@ def _run_as_one_case(item: pytest.Function, test: Callable[..., None]) -> bool:
             keywords = data.draw(one)
             random.seed(0)
             np.random.seed(0)
-            test(**fixed, **keywords)
+            test(*instance, **fixed, **keywords)
             left -= 1
 
     try:

@@ -155,7 +155,7 @@ def test_a_write_that_fails_leaves_the_old_document_and_no_litter(tmp_path, monk
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(GraderError, match="No space left"):
         writer.write(results())
     assert read_results(path) == results(check())

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from autograder.checks.compare import CheckFailed
-from autograder.checks.runs import LARGEST_RECORD, read_record
+from autograder.checks.runs import LARGEST_RECORD, find_record, read_record
 
 RIGHT = {"train": [0.1, 0.6, 0.8], "val": [0.1, 0.5, 0.7], "test": 0.75, "time": 12.5}
 
@@ -69,3 +69,21 @@ def test_nan_is_no_accuracy():
     with pytest.raises(CheckFailed) as caught:
         read_record(content, "MLP.json", called="main(main_params)")
     assert caught.value.explanation.cause == "nan_or_inf"
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        (["MLP.json", "other.json"], "MLP.json"),
+        (["log.txt", "mlp_results.json"], "mlp_results.json"),  # a wrong name costs the check of the name alone
+    ],
+)
+def test_the_record_is_found_by_its_name_or_as_the_only_json_file(files, found):
+    assert find_record(files, "MLP.json", called="main(main_params)") == found
+
+
+@pytest.mark.parametrize("files", [[], ["log.txt"], ["one.json", "two.json"]])
+def test_where_no_file_can_be_the_record_the_message_says_which_is_missing(files):
+    with pytest.raises(CheckFailed) as caught:
+        find_record(files, "MLP.json", called="main(main_params)")
+    assert "MLP.json" in str(caught.value)

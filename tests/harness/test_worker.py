@@ -21,6 +21,8 @@ from autograder.sandbox.proxy import (
     StudentCrash,
     StudentError,
     StudentTimeout,
+    call_unanswered,
+    make,
     type_name_of,
 )
 from autograder.sandbox.session import Session, Setting
@@ -143,6 +145,38 @@ class TestProxy:
         check.submission.Layer().size = 2
         check.begin_example()
         assert check.submission.fine() == 1
+
+    def test_objects_are_made_and_used_without_waiting_and_are_the_same_as_ever(self, open_check, forks):
+        check = open_check(LAYERS, forks=forks)
+        for _ in range(3):
+            check.begin_example()
+            first, second = make(check.submission.Layer, 2), make(check.submission.Layer, 3)
+            call_unanswered(first.forward, np.ones((1, 2)))
+            assert (first.calls, second.calls) == (1, 0)
+            assert second.params["W"].shape == (3, 3)
+            assert check.submission.pair({"L1": first})[0] is first
+
+    def test_what_goes_wrong_in_a_call_nobody_waits_for_is_raised_by_the_next(self, open_check, forks):
+        check = open_check(LAYERS, forks=forks)
+        make(check.submission.Layer, 2)
+        broken = make(check.submission.Layer, "two")
+        with pytest.raises(StudentError, match=r"interpreted|integer"):
+            broken.forward(np.ones((1, 2)))
+        call_unanswered(check.submission.build)
+        with pytest.raises(StudentError, match="size"):
+            check.submission.draw()
+        assert 0 <= check.submission.draw() < 1
+
+    def test_what_gives_plain_data_is_never_taken_for_an_object(self, open_check, forks):
+        check = open_check("def Layer(size): return None", forks=forks)
+        assert [make(check.submission.Layer, 2) for _ in range(3)] == [None] * 3
+
+    def test_a_hang_in_a_call_nobody_waits_for_is_told_with_the_call_that_waited(self, open_check, forks):
+        text = "def spin():\n    while True: pass\ndef fine(): return 1"
+        check = open_check(text, forks=forks)
+        call_unanswered(check.submission.spin)
+        with pytest.raises(StudentTimeout, match=r"student\.spin\(\.\.\.\) or student\.fine did not finish"):
+            check.submission.fine()
 
     def test_each_call_gets_fresh_arguments_and_a_probe_sees_what_it_did_to_them(self, open_check, forks):
         check = open_check(LAYERS, forks=forks)

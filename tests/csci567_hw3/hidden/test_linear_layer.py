@@ -58,7 +58,7 @@ def assert_start_values(values, name, called):
 
 
 @number("3.1.1.7")
-@weight(0.5)
+@weight(0.25)
 @visibility("after_published")
 def test_start_values(submission):
     """W and b start as normal random numbers of mean 0 and standard deviation 0.1"""
@@ -147,7 +147,7 @@ def test_forward_only_reads(submission, probes):
 
 
 @number("3.1.1.13")
-@weight(0.25)
+@weight(0.5)
 @visibility("after_published")
 def test_backward_again(submission, reference):
     """backward on a second batch replaces the gradients of the first"""

@@ -6,7 +6,7 @@ import pytest
 from gradescope_utils.autograder_utils.decorators import number, visibility, weight
 
 from autograder.checks.compare import call, fail
-from autograder.checks.runs import read_record
+from autograder.checks.runs import find_record, read_record
 
 SUBMITTED = "MLP_lr0.01_b5.json"
 EXAMPLES = 400
@@ -31,9 +31,7 @@ def record_of_run(submission, probes, seed, learning_rate, minibatch_size):
     }
     call(submission, "main", main_params, name="")
     called = f"python neural_networks.py --learning_rate {learning_rate} --minibatch_size {minibatch_size}"
-    name, files = f"MLP_lr{learning_rate}_b{minibatch_size}.json", probes.files()
-    if name not in files:
-        fail(f"main wrote {', '.join(files[:5]) or 'no file'}", called=called, expected=f"the file {name}")
+    name = find_record(probes.files(), f"MLP_lr{learning_rate}_b{minibatch_size}.json", called=called)
     return read_record(probes.read_file(name), name, called=called), called
 
 
