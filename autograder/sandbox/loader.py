@@ -82,7 +82,10 @@ class ForgivingImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             SyntaxError: the file cannot be read as Python.
         """
         file = Path(module.__spec__.origin)  # type: ignore[union-attr, arg-type]
-        tree = parse(file)
+        self.run_statements(parse(file), module, file)
+
+    def run_statements(self, tree: ast.Module, module: ModuleType, file: Path) -> None:
+        """Run a file's statements in a module's namespace, one by one; what fails becomes a remark."""
         flags = _future_flags(tree)
         for node in tree.body:
             self._run(node, module, file, flags)
