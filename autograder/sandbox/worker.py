@@ -297,6 +297,11 @@ def _syntax_frame(error: SyntaxError) -> list[tuple[str, int, str, str]]:
 def load(orders: Orders) -> list[Any]:
     """Import the submission; the message that says how it went."""
     importer = loader.install(Path(orders.folder), orders.policy.statement_seconds, orders.definitions_only)
+    surroundings = [
+        module.install(orders, importer.remarks.append)
+        for module in (sys.modules[name] for name in orders.preloads if name.startswith(PROBES))
+        if hasattr(module, "install")
+    ]
     seed(orders.policy.seed)
     sys.argv = [orders.main]
     errors = {}
@@ -308,6 +313,8 @@ def load(orders: Orders) -> list[Any]:
             importlib.import_module(name)
         except BaseException as problem:
             errors[name] = describe_error(problem, Path(orders.folder))
+    for notices in surroundings:
+        notices.loaded()
     return ["loaded", importer.remarks, errors]
 
 
