@@ -1,0 +1,254 @@
+"""Library functions whose arguments tell what a watched code does: losses, noise, data loaders, pictures, files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from autograder.sandbox import records
+from autograder.sandbox.patching import Wrap
+
+LOSSES = (
+    *("nll_loss", "cross_entropy", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div"),
+    *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
+)
+NOISE = (
+    *(("torch", "randn"), ("torch", "randn_like"), ("torch", "normal"), ("torch", "rand"), ("torch", "rand_like")),
+    *(("numpy.random", "randn"), ("numpy.random", "normal"), ("numpy.random", "standard_normal")),
+)
+PICTURES = (
+    ("torchvision.utils", "save_image", 0, 1),
+    ("torchvision.utils", "make_grid", 0, None),
+    ("matplotlib.pyplot", "imsave", 1, 0),
+    ("matplotlib.axes._axes", "Axes.imshow", 1, None),
+    ("matplotlib.axes._axes", "Axes.pcolormesh", -1, None),
+    ("matplotlib.figure", "Figure.savefig", None, 1),
+    ("seaborn", "heatmap", 0, None),
+)
+"""Module, function, the position of the array (-1: the last), the position of the file's name."""
+SMALLEST_NOISE = 16
+MAX_LABELS = 20_000
+MAX_SAVED_NAMES = 64
+
+
+class LibraryCalls:
+    """Wraps library functions so that their calls are recorded."""
+
+    def __init__(self, log: records.Log, count_steps: Callable[[], int], steps_per_pass: int | None) -> None:
+        """`steps_per_pass`: a pass through a data loader ends after so many steps; None leaves it whole."""
+        self._log = log
+        self._count_steps = count_steps
+        self._steps_per_pass = steps_per_pass
+        self._depth = 0
+        self._loaders: list[Any] = []
+
+    def targets(self) -> Iterator[tuple[str, str, Wrap]]:
+        """(module, function, wrap) of everything that is watched here."""
+        for name in LOSSES:
+            yield "torch.nn.functional", name, self._watch_loss(name)
+        for module, name in NOISE:
+            yield module, name, self._watch_noise(name)
+        for module, name, values, file in PICTURES:
+            yield module, name, self._watch_picture(name.rpartition(".")[2], values, file)
+        yield "torch", "save", self._watch_save
+        yield "sklearn.metrics", "confusion_matrix", self._watch_confusion
+        yield "sklearn.metrics._plot.confusion_matrix", "confusion_matrix", self._watch_confusion
+        yield "torch.utils.data.dataloader", "DataLoader.__iter__", self._watch_pass
+
+    def interrupt(self) -> None:
+        self._depth = 0
+
+    # -- losses and noise ---------------------------------------------------------------------------------------
+
+    def _watch_loss(self, name: str) -> Wrap:
+        def wrap(original: Any) -> Any:
+            def loss(*arguments: Any, **keywords: Any) -> Any:
+                value = self._nested(original, arguments, keywords)
+                if self._depth == 0:
+                    given = _argument(arguments, keywords, 0, "input")
+                    target = _argument(arguments, keywords, 1, "target")
+                    self._add_loss(name, given, target, value)
+                return value
+
+            return loss
+
+        return wrap
+
+    def _add_loss(self, name: str, given: Any, target: Any, value: Any) -> None:
+        bucket = f"{name} {torch.is_grad_enabled()}"
+        early = self._log.is_early("loss", bucket)
+        event = self._log.add(
+            "loss",
+            bucket,
+            function=name,
+            value=records.number(value),
+            gradients=bool(getattr(value, "requires_grad", False)),
+            shape=records.shape_of(given),
+            target_shape=records.shape_of(target),
+            input=records.whole(given) if early else records.sample(given),
+            target=records.whole(target) if early else records.sample(target),
+        )
+        if isinstance(value, torch.Tensor):
+            value.autograder_loss = event["at"]  # type: ignore[attr-defined]  # so that backward can say which it was
+
+    def _nested(self, original: Any, arguments: Any, keywords: Any) -> Any:
+        """The call itself; what it calls in its turn is not recorded."""
+        self._depth += 1
+        try:
+            return original(*arguments, **keywords)
+        finally:
+            self._depth = max(self._depth - 1, 0)
+
+    def _watch_noise(self, name: str) -> Wrap:
+        def wrap(original: Any) -> Any:
+            def draw(*arguments: Any, **keywords: Any) -> Any:
+                value = original(*arguments, **keywords)
+                tensor = records.as_tensor(value)
+                if tensor is not None and tensor.numel() >= SMALLEST_NOISE:
+                    flat = tensor.double().reshape(-1)
+                    self._log.add(
+                        "noise",
+                        name,
+                        function=name,
+                        shape=list(tensor.shape),
+                        deviation=records.number(flat.std()),
+                        start=records.whole(flat[:8]),
+                    )
+                return value
+
+            return draw
+
+        return wrap
+
+    # -- data loaders -------------------------------------------------------------------------------------------
+
+    def _watch_pass(self, original: Any) -> Any:
+        def iterate(loader: Any) -> Iterator[Any]:
+            return self._batches(loader, original(loader))
+
+        return iterate
+
+    def _batches(self, loader: Any, batches: Iterator[Any]) -> Iterator[Any]:
+        """The loader's batches, until this pass has seen its number of steps."""
+        event = self._log.add("pass", str(self._number(loader)), **self._describe(loader))
+        steps = self._count_steps()
+        for batch in batches:
+            event["batches"] += 1
+            yield batch
+            if self._steps_per_pass is not None and self._count_steps() - steps >= self._steps_per_pass:
+                return
+
+    def _number(self, loader: Any) -> int:
+        for number, known in enumerate(self._loaders, 1):
+            if known is loader:
+                return number
+        self._loaders.append(loader)
+        return len(self._loaders)
+
+    def _describe(self, loader: Any) -> dict[str, Any]:
+        split = getattr(loader.dataset, "train", None)
+        sampler = type(getattr(loader, "sampler", None)).__name__
+        return {
+            "loader": self._number(loader),
+            "dataset": records.text(type(loader.dataset).__name__),
+            "train_split": split if isinstance(split, bool) else None,
+            "batch_size": loader.batch_size if isinstance(loader.batch_size, int) else None,
+            "shuffled": sampler == "RandomSampler",
+            "batches": 0,
+        }
+
+    # -- what is shown and saved --------------------------------------------------------------------------------
+
+    def _watch_picture(self, name: str, values: int | None, file: int | None) -> Wrap:
+        def wrap(original: Any) -> Any:
+            def picture(*arguments: Any, **keywords: Any) -> Any:
+                if self._depth == 0:
+                    self._add_picture(name, _at(arguments, keywords, values), _at(arguments, keywords, file))
+                return self._nested(original, arguments, keywords)
+
+            return picture
+
+        return wrap
+
+    def _add_picture(self, name: str, values: Any, file: Any) -> None:
+        if isinstance(values, tuple | list) and values and all(isinstance(v, torch.Tensor) for v in values[:64]):
+            values = (
+                torch.stack([v.detach() for v in values[:64]]) if len({v.shape for v in values[:64]}) == 1 else None
+            )
+        elif isinstance(values, tuple | list):
+            array = np.asarray(values, dtype=object)
+            values = array.astype(float) if array.ndim == 2 and array.size < MAX_LABELS else None
+        self._log.add(
+            "picture",
+            name,
+            function=name,
+            file=_file_name(file),
+            shape=records.shape_of(values),
+            values=records.whole(values) if self._log.is_early("picture", name) else None,
+        )
+
+    def _watch_save(self, original: Any) -> Any:
+        def save(value: Any, file: Any, *arguments: Any, **keywords: Any) -> Any:
+            self._log.add("save", file=_file_name(file), **_saved(value))
+            return original(value, file, *arguments, **keywords)
+
+        return save
+
+    def _watch_confusion(self, original: Any) -> Any:
+        def confusion_matrix(*arguments: Any, **keywords: Any) -> Any:
+            result = self._nested(original, arguments, keywords)
+            self._log.add(
+                "confusion",
+                true=_labels(_argument(arguments, keywords, 0, "y_true")),
+                predicted=_labels(_argument(arguments, keywords, 1, "y_pred")),
+                matrix=records.whole(result),
+            )
+            return result
+
+        return confusion_matrix
+
+
+def _argument(arguments: Any, keywords: Any, position: int, name: str) -> Any:
+    return arguments[position] if len(arguments) > position else keywords.get(name)
+
+
+def _at(arguments: Any, keywords: Any, position: int | None) -> Any:
+    """The argument at a place, or the first keyword by which such an argument is given."""
+    if position is None:
+        return None
+    if -len(arguments) <= position < len(arguments):
+        return arguments[position]
+    return next(
+        (keywords[name] for name in ("tensor", "X", "arr", "data", "fname", "fp", "C") if name in keywords), None
+    )
+
+
+def _file_name(file: Any) -> str | None:
+    return records.text(os.path.basename(os.fspath(file))) if isinstance(file, str | os.PathLike) else None
+
+
+def _labels(values: Any) -> np.ndarray | None:
+    """Labels as integers; None where they are something else."""
+    try:
+        array = np.asarray(values).reshape(-1)[:MAX_LABELS]
+    except (ValueError, TypeError, RuntimeError):
+        return None
+    return array.astype(np.int64) if array.dtype.kind in "biuf" and np.isfinite(array).all() else None
+
+
+def _saved(value: Any) -> dict[str, Any]:
+    """What a saved object is: a module, a state dict, or something else, and the tensors in it."""
+    holds, entries = "other", {}
+    if isinstance(value, torch.nn.Module):
+        holds, entries = "module", value.state_dict()
+    elif isinstance(value, dict):
+        entries = {key: item for key, item in value.items() if isinstance(item, torch.Tensor)}
+        holds = "state_dict" if entries and len(entries) == len(value) else "dict"
+    elif isinstance(value, torch.Tensor):
+        holds = "tensor"
+    names = [[records.text(key), list(item.shape)] for key, item in list(entries.items())[:MAX_SAVED_NAMES]]
+    return {"holds": holds, "class_name": records.text(type(value).__name__), "names": names}
