@@ -1,0 +1,198 @@
+"""Which images a network was given: recognised among the grader's own, with or without noise, however scaled.
+
+A submission may normalise its images, flatten them and add noise. Each input is compared with every image of a
+gallery by correlation, which neither scale nor offset changes; what is left after the best fit is the noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from autograder.checks.compare import fail
+from autograder.checks.training_records import Call, Loss, Network, Records
+
+Array = NDArray[np.float64]
+
+# An image with noise of deviation 0.3 still correlates by about 0.7 with its clean self; two different digits seldom
+# by more than 0.6 once both are clean, and by far less when one is noisy.
+RECOGNISED = 0.5
+CLEAN = 0.02
+"""Deviation of what is left that counts as no noise."""
+SPREAD = 0.12
+"""A measured deviation may be off by this part."""
+SAME_NOISE = 0.9
+FEW = 3
+MAX_ROWS = 400
+
+
+@dataclass(frozen=True)
+class Match:
+    """One input of a network: which image of the gallery it is, and what is left after the fit (pixels,)."""
+
+    index: int
+    correlation: float
+    rest: Array
+    clipped: bool
+
+    @property
+    def deviation(self) -> float:
+        return float(self.rest.std())
+
+
+class Gallery:
+    """Images (N, ...) that a submission can have been given; the first `train` of them are the training split."""
+
+    def __init__(self, train: ArrayLike, test: ArrayLike) -> None:
+        parts = [np.asarray(part, dtype=np.float64) for part in (train, test)]
+        self.train = len(parts[0])
+        self.images = np.concatenate([part.reshape(len(part), -1) for part in parts])
+        self._standard = _standardised(self.images)
+
+    def matches(self, rows: ArrayLike | None) -> list[Match]:
+        """The recognised ones among inputs (rows, ...); none where they have another number of pixels."""
+        values = _as_rows(rows)
+        if values is None or values.shape[1] != self.images.shape[1]:
+            return []
+        correlations = _standardised(values) @ self._standard.T / values.shape[1]
+        best = correlations.argmax(axis=1)
+        found = []
+        for row, index in enumerate(best):
+            if correlations[row, index] >= RECOGNISED:
+                rest = _rest(values[row], self.images[index])
+                clipped = bool(values[row].min() >= -1e-6 and values[row].max() <= 1 + 1e-6)
+                found.append(Match(int(index), float(correlations[row, index]), rest, clipped))
+        return found
+
+    def is_test(self, match: Match) -> bool:
+        return match.index >= self.train
+
+
+def _as_rows(rows: ArrayLike | None) -> Array | None:
+    array = np.asarray(rows, dtype=np.float64) if rows is not None else np.zeros(())
+    if array.ndim < 2 or not len(array) or not array[0].size:
+        return None
+    return np.nan_to_num(array[:MAX_ROWS].reshape(min(len(array), MAX_ROWS), -1), posinf=0.0, neginf=0.0)
+
+
+def _standardised(rows: Array) -> Array:
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    with np.errstate(all="ignore"):
+        return np.nan_to_num(centred / centred.std(axis=1, keepdims=True))
+
+
+def _rest(row: Array, image: Array) -> Array:
+    """What the best a · image + b leaves of a row."""
+    centred = image - image.mean()
+    slope = float(centred @ (row - row.mean()) / max(float(centred @ centred), 1e-12))
+    return row - row.mean() - slope * centred  # type: ignore[no-any-return]
+
+
+# ---- Which split ------------------------------------------------------------------------------------------------
+
+
+def assert_does_not_train_on_test(records: Records, network: Network, gallery: Gallery, *, called: str) -> None:
+    """No image of the test split is trained on. Raises CheckFailed (trains_on_test)."""
+    matches = [match for call in records.calls(network.number, trained=True) for match in gallery.matches(call.rows)]
+    tested = sum(gallery.is_test(match) for match in matches)
+    if tested >= FEW and tested > len(matches) / 20:
+        fail(
+            f"{tested} of {len(matches)} images that were looked at while it trained are of the test split",
+            called=called,
+            cause="trains_on_test",
+            expected="training on the training split only: datasets.MNIST(..., train=True)",
+        )
+
+
+# ---- Noise ------------------------------------------------------------------------------------------------------
+
+
+def assert_denoises(
+    records: Records,
+    network: Network,
+    gallery: Gallery,
+    *,
+    called: str,
+    deviations: tuple[float, ...] = (0.3, 0.3**0.5),
+) -> None:
+    """It trains on noisy inputs, with fresh noise of one of these deviations, and clean targets.
+
+    `gallery` has pixels from 0 to 1. Clipping the noisy image to that range is accepted. Raises CheckFailed
+    (noise_on_target, noise_wrong_scale, noise_not_fresh, or without a cause where there is no noise).
+    """
+    calls = [call for call in records.calls(network.number, trained=True) if not call.part]
+    seen = [(call, gallery.matches(call.rows)) for call in calls]
+    matches = [match for _, found in seen for match in found]
+    if not matches:
+        fail("none of the training images was recognised", called=called, expected="images of the data set, with noise")
+    noisy = [match for match in matches if match.deviation > CLEAN]
+    if len(noisy) < len(matches) / 2:
+        fail(
+            "the images reached the network without noise while it trained",
+            called=called,
+            expected="noisy = images + 0.3 * torch.randn_like(images), and model(noisy)",
+        )
+    _assert_clean_targets(records, gallery, called)
+    _assert_scale(noisy, gallery, deviations, called)
+    _assert_fresh(seen, called)
+
+
+def _assert_clean_targets(records: Records, gallery: Gallery, called: str) -> None:
+    targets = [loss.target for loss in records.of(Loss) if loss.gradients and loss.shape == loss.target_shape]
+    matches = [match for target in targets for match in gallery.matches(target)]
+    if sum(match.deviation > CLEAN for match in matches) > len(matches) / 2:
+        fail(
+            "the images that the loss compares with are noisy, too",
+            called=called,
+            cause="noise_on_target",
+            expected="loss(model(noisy), images): the clean images are the target",
+        )
+
+
+def _assert_scale(noisy: list[Match], gallery: Gallery, deviations: tuple[float, ...], called: str) -> None:
+    measured = float(np.median([match.deviation for match in noisy]))
+    clipped = sum(match.clipped for match in noisy) > len(noisy) / 2
+    expected = [_clipped_deviation(noisy, gallery, size) if clipped else size for size in deviations]
+    if not any(abs(measured - size) <= SPREAD * size for size in expected):
+        fail(
+            f"the noise has a standard deviation of about {measured:.2f}{' after clipping' if clipped else ''}",
+            called=called,
+            cause="noise_wrong_scale",
+            expected="noise from N(0, 0.3)",
+        )
+
+
+def _clipped_deviation(noisy: list[Match], gallery: Gallery, deviation: float) -> float:
+    """What is left of noise of a deviation once the sum is clipped to 0..1, on the very same images."""
+    random = np.random.default_rng(0)
+    images = gallery.images[[match.index for match in noisy[:64]]]
+    rows = np.clip(images + deviation * random.standard_normal(images.shape), 0, 1)
+    return float(np.median([_rest(row, image).std() for row, image in zip(rows, images, strict=True)]))
+
+
+def _assert_fresh(seen: list[tuple[Call, list[Match]]], called: str) -> None:
+    """The same noise twice: on one image at two times, or row by row in two batches."""
+    pairs = 0
+    earlier: dict[int, Array] = {}
+    first: list[Match] = []
+    for number, (_, found) in enumerate(seen):
+        for match in found:
+            if match.index in earlier and _alike(earlier[match.index], match.rest):
+                pairs += 1
+        pairs += sum(_alike(a.rest, b.rest) for a, b in zip(first, found, strict=False) if a.index != b.index)
+        earlier.update({match.index: match.rest for match in found})
+        first = first if number else found
+    if pairs >= FEW:
+        fail(
+            "the same noise was added again to later images",
+            called=called,
+            cause="noise_not_fresh",
+            expected="noise drawn anew for every batch, inside the loop",
+        )
+
+
+def _alike(first: Array, second: Array) -> bool:
+    size = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return size > 0 and float(first @ second) / size > SAME_NOISE
