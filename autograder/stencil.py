@@ -205,15 +205,16 @@ def _student_lines(block: Block) -> list[str]:
 def make_stencil(assignment: Assignment) -> dict[str, bytes]:
     """Return the stencil's files, name -> content: the students' files without solutions, and the given files.
 
-    An optional file that the reference does not hold (a student's own results) is left out.
+    An optional file that is no Python, or that the reference does not hold, is left out: it is a student's own result,
+    such as a trained network.
 
     :raises StencilError: when a required file has no solution block or a given file has one
     :raises UsageError: when the reference lacks a required or given file
     """
     stencil: dict[str, bytes] = {}
-    for name in (*assignment.files.required, *assignment.files.optional):
-        if name in assignment.files.optional and not (assignment.reference_folder / name).is_file():
-            continue
+    programs = [name for name in assignment.files.optional if name.endswith(".py")]
+    written = [name for name in programs if (assignment.reference_folder / name).is_file()]
+    for name in (*assignment.files.required, *written):
         source = _read(assignment, name).decode()
         if not name.endswith(".py"):
             raise StencilError(name, 1, "solution blocks can be marked in .py files only")
