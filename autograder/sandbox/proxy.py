@@ -119,25 +119,25 @@ class Remote:
         return self._check.get(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._check.tell("set", self._path, name, value, called=f"setting {self._text}.{name}")
+        self._check.tell("set", name, value, on=self._path, called=f"setting {self._text}.{name}")
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        return self._check.request("call", self._path, arguments, keywords, called=f"{self._text}(...)")
+        return self._check.request("call", keywords or None, *arguments, on=self._path, called=f"{self._text}(...)")
 
     def __getitem__(self, key: Any) -> Any:
-        return self._check.request("get_item", self._path, key, called=f"{self._text}[{key!r}]")
+        return self._check.request("get_item", key, on=self._path, called=f"{self._text}[{key!r}]")
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._check.tell("set_item", self._path, key, value, called=f"setting {self._text}[{key!r}]")
+        self._check.tell("set_item", key, value, on=self._path, called=f"setting {self._text}[{key!r}]")
 
     def __len__(self) -> int:
-        length = self._check.request("length", self._path, called=f"len({self._text})")
+        length = self._check.request("length", on=self._path, called=f"len({self._text})")
         if type(length) is not int or length < 0:
             raise StudentError("TypeError", f"len({self._text}) is not a whole number")
         return length
 
     def __iter__(self) -> Iterator[Any]:
-        items = self._check.request("items", self._path, called=f"iterating {self._text}")
+        items = self._check.request("items", on=self._path, called=f"iterating {self._text}")
         return iter(items if isinstance(items, list) else [])
 
     def __bool__(self) -> bool:
@@ -194,7 +194,7 @@ def call_unanswered(function: Any, *arguments: Any) -> None:
     What goes wrong in it is raised by the next call that is waited for. Also takes a function of our own side.
     """
     if isinstance(function, RemoteCallable):
-        function._check.tell("do", function._path, arguments, {}, called=f"{function._text}(...)")
+        function._check.tell("do", *arguments, on=function._path, called=f"{function._text}(...)")
     else:
         function(*arguments)
 
@@ -278,7 +278,7 @@ class CheckWorker:
         key = (getattr(owner, "_type_key", path) if isinstance(owner, RemoteObject) else path, name)
         if key in self._callables:
             return RemoteCallable(self, (*path, name), text)
-        value = self.request("get", path, name, called=text)
+        value = self.request("get", name, on=path, called=text)
         if isinstance(value, _CallableMark):
             if value.cacheable:
                 self._callables.add(key)
@@ -290,29 +290,29 @@ class CheckWorker:
         path, called = maker._path, f"{maker._text}(...)"
         type_name = self._object_makers.get(path)
         if type_name is None:
-            made = self.request("call", path, arguments, {}, called=called)
+            made = self.request("call", None, *arguments, on=path, called=called)
             if isinstance(made, RemoteObject):
                 self._object_makers[path] = made._type_name
             return made
         number = -1 - len(self._objects)  # the worker's own numbers are positive
-        self.tell("make", number, path, arguments, {}, called=called)
+        self.tell("make", number, *arguments, on=path, called=called)
         return self._remember(number, type_name, path)
 
-    def request(self, operation: str, *arguments: Any, called: str) -> Any:
-        """Ask, wait, answer callbacks meanwhile; the value, or the student's error."""
-        message = self._message(operation, arguments, called)
+    def request(self, operation: str, *arguments: Any, on: tuple[Any, ...] = (), called: str) -> Any:
+        """Ask, wait, answer callbacks meanwhile; the value, or the student's error. `on`: the path of what is asked."""
+        message = self._message(operation, on, arguments, called)
         return self._guard(called, lambda watch: self._converse(message, watch))
 
-    def tell(self, operation: str, *arguments: Any, called: str) -> None:
+    def tell(self, operation: str, *arguments: Any, on: tuple[Any, ...] = (), called: str) -> None:
         """Say it and go on; an error of the student's comes with the next answer."""
-        message = self._message(operation, arguments, called)
+        message = self._message(operation, on, arguments, called)
         if operation in ("make", "do"):
             self._unheard[called] = None
         self._guard(called, lambda watch: self._transport.send(message, watch))
 
-    def _message(self, operation: str, arguments: tuple[Any, ...], called: str) -> bytes:
+    def _message(self, operation: str, on: tuple[Any, ...], arguments: tuple[Any, ...], called: str) -> bytes:
         try:
-            return self._codec.encode([operation, *arguments])
+            return self._codec.encode([operation, len(on), *on, *arguments])
         except wire.WireError as error:
             raise GraderError(f"{called}: the check passed something that cannot travel: {error}") from None
 
@@ -503,7 +503,11 @@ class Probes:
     def call_and_return_arguments(self, function: Remote, *arguments: Any, **keywords: Any) -> tuple[Any, list[Any]]:
         """The result, and the arguments as they are after the call: to see what it changed in place."""
         answer = self._check.request(
-            "call_and_return_arguments", function._path, arguments, keywords, called=f"{function._text}(...)"
+            "call_and_return_arguments",
+            keywords or None,
+            *arguments,
+            on=function._path,
+            called=f"{function._text}(...)",
         )
         if not (isinstance(answer, list) and len(answer) == 2 and isinstance(answer[1], list)):
             raise StudentError("TypeError", f"{function._text} did not come back with its arguments")

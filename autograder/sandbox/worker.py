@@ -7,7 +7,7 @@ Two ways to serve. Where processes can fork, the loader waits on a control socke
 which serves calls on a socket of its own. Elsewhere (`Orders.forks` false) the worker serves one check on its
 standard input and output and is then replaced.
 
-Imports only `wire`, `policy`, `confine` and `loader`, so that the student's code finds nothing else in memory.
+Imports only `wire`, `policy`, `confine`, `loader` and `cells`, so that the student's code finds nothing else in memory.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import msgspec
 import numpy as np
 
 from autograder.sandbox import confine, loader, wire
+from autograder.sandbox.cells import place_of
 from autograder.sandbox.policy import MEGABYTE, Orders
 
 MAX_FRAMES = 12
@@ -67,7 +68,7 @@ class Server:
             "set": self._set,
             "call": self._call,
             "make": self._make,
-            "do": self._call,
+            "do": self._do,
             "call_and_return_arguments": self._call_and_return_arguments,
             "get_item": lambda target, key: self._resolve(target)[key],
             "set_item": lambda target, key, value: self._resolve(target).__setitem__(key, value),
@@ -89,7 +90,9 @@ class Server:
             request = self._receive()
             if not request:
                 return
-            operation, *arguments = self._codec.decode(request)
+            operation, length, *arguments = self._codec.decode(request)
+            if length:  # what it is about comes flat, which is quicker to read than a tuple
+                arguments[:length] = [tuple(arguments[:length])]
             if operation in wire.UNANSWERED:
                 self._obey(operation, arguments)
             else:
@@ -117,9 +120,11 @@ class Server:
                 )
         except BaseException as error:
             answer = self._codec.encode(["error", *describe_error(error, self._folder)])
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):  # the student may have closed or replaced it
-                stream.flush()
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except Exception:  # the student may have closed or replaced one
+            flush_what_is_left()
         return answer
 
     def _raise_late_error(self) -> None:
@@ -155,20 +160,23 @@ class Server:
     def _set(self, target: tuple[Any, ...], name: str, value: Any) -> None:
         setattr(self._resolve(target), name, value)
 
-    def _call(self, target: tuple[Any, ...], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        return self._resolve(target)(*arguments, **keywords)
+    def _call(self, target: tuple[Any, ...], keywords: dict[str, Any] | None, *arguments: Any) -> Any:
+        return self._resolve(target)(*arguments, **(keywords or {}))
 
-    def _make(self, number: int, target: tuple[Any, ...], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    def _do(self, target: tuple[Any, ...], *arguments: Any) -> None:
+        self._resolve(target)(*arguments)
+
+    def _make(self, target: tuple[Any, ...], number: int, *arguments: Any) -> None:
         """A call whose result the trusted side has numbered already; a failed one leaves nothing of that number."""
-        value = self._call(target, arguments, keywords)
+        value = self._resolve(target)(*arguments)
         self._bound_objects()
         self._objects[number] = value
         self._numbers.setdefault(id(value), number)
 
     def _call_and_return_arguments(
-        self, target: tuple[Any, ...], arguments: tuple[Any, ...], keywords: dict[str, Any]
+        self, target: tuple[Any, ...], keywords: dict[str, Any] | None, *arguments: Any
     ) -> Any:
-        return [self._call(target, arguments, keywords), list(arguments)]
+        return [self._call(target, keywords, *arguments), list(arguments)]
 
     def _module(self, name: str) -> None:
         importlib.import_module(name)
@@ -240,6 +248,13 @@ class Server:
         return {number: _fields(stand_in) for number, stand_in in self._stand_ins.items()} or None
 
 
+def flush_what_is_left() -> None:
+    """Each standard stream by itself, where flushing them together failed."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
 class Callables:
     """Says "this attribute is a function or class" without making a handle of it."""
 
@@ -279,7 +294,7 @@ def describe_error(error: BaseException, folder: Path) -> tuple[str, str, list[t
     frames = []
     for summary in traceback.extract_tb(error.__traceback__):
         if Path(summary.filename).parent == folder:
-            frames.append((Path(summary.filename).name, summary.lineno or 0, summary.name, summary.line or ""))
+            frames.append((*place_of(summary.filename, summary.lineno or 0), summary.name, summary.line or ""))
     return type(error).__name__, loader.message_of(error), frames[-MAX_FRAMES:]
 
 
@@ -288,7 +303,7 @@ def _syntax_frame(error: SyntaxError) -> list[tuple[str, int, str, str]]:
     line = (error.text or "").rstrip()
     stripped = line.lstrip()
     caret = " " * max((error.offset or 1) - 1 - (len(line) - len(stripped)), 0) + "^"
-    return [(Path(error.filename or "").name, error.lineno or 0, "", f"{stripped}\n{caret}" if stripped else "")]
+    return [(*place_of(error.filename or "", error.lineno or 0), "", f"{stripped}\n{caret}" if stripped else "")]
 
 
 # -- starting ---------------------------------------------------------------------------------------------------
