@@ -438,10 +438,17 @@ _NO_MATCH = (0.0, 0, False)
 def _submitted_names(path: Path, assignments: list[Assignment]) -> set[str]:
     """Which of the assignments' file names a submission holds, harmless differences aside."""
     known = {name for assignment in assignments for name in _all_files(assignment)}
-
-    with open_submission(path, any_of(known), Limits()) as inventory:
+    forms = {name: (name, *_notebook_of(name)) for name in known}
+    with open_submission(path, any_of(form for each in forms.values() for form in each), Limits()) as inventory:
         names = {entry.name for entry in inventory.entries}
-    return {wanted for wanted in known if any(closeness(name, wanted) is not None for name in names)}
+    return {
+        wanted for wanted in known if any(closeness(name, form) is not None for form in forms[wanted] for name in names)
+    }
+
+
+def _notebook_of(name: str) -> tuple[str, ...]:
+    """The notebook that may come in a Python file's place."""
+    return (name.removesuffix(".py") + ".ipynb",) if name.endswith(".py") else ()
 
 
 def _all_files(assignment: Assignment) -> tuple[str, ...]:

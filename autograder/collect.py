@@ -1,9 +1,9 @@
-"""Any submission (file, folder, zip) becomes a staged folder of plain files and a list of remarks.
+"""Any submission (file, folder, zip, notebook) becomes a staged folder of plain files and a list of remarks.
 
 What counts is decided by name: first a file with exactly the wanted name, then one that differs in case, then one
 with a copy's mark; among equals the one outside of zips, then the one in the outermost folder, then the first by path.
-A file that cannot be used yields to the next. Nothing a student submits raises an exception here; writing errors of
-the machine do, because they are the grader's.
+A file that cannot be used yields to the next. Where a Python file is missing, a notebook is turned into it.
+Nothing a student submits raises an exception here; writing errors of the machine do, because they are the grader's.
 """
 
 import hashlib
@@ -28,6 +28,7 @@ from autograder.inventory import (
     name_list,
     open_submission,
 )
+from autograder.notebook import NotebookError, convert
 from autograder.source_text import NotText, decode_source, inconsistent_indentation
 
 __all__ = ["Collected", "Limits", "Remark", "collect"]
@@ -144,6 +145,7 @@ class _Stage:
     def take(self, inventory: Inventory) -> None:
         for name in self._files.required + self._files.optional:
             self._take_wanted(name, inventory)
+        self._take_notebooks(inventory)
         self._take_only_python_file(inventory)
         beside = self._beside_wanted(inventory)
         self._take_helpers(beside)
@@ -246,6 +248,58 @@ class _Stage:
         """Whether a file has no other part to play: not wanted, not given, not steering, not empty."""
         known = any(closeness(entry.name, name) is not None for name in _all_names(self._assignment))
         return not known and entry.name.casefold() not in _STEERING and entry.name != "__init__.py" and entry.size > 0
+
+    # -- notebooks
+
+    def _take_notebooks(self, inventory: Inventory) -> None:
+        """A notebook in place of a missing Python file: the one of its name, or for a last missing one the only one."""
+        notebooks = sorted(
+            (entry for entry in inventory.entries if entry.suffix == ".ipynb"),
+            key=lambda entry: (entry.archives, entry.depth, entry.path),
+        )
+        scripts = [name for name in self._files.required + self._files.optional if name.endswith(".py")]
+        for name in scripts:
+            twin = os.path.splitext(name)[0] + ".ipynb"
+            named = [entry for entry in notebooks if closeness(entry.name, twin) is not None]
+            if name not in self._found:
+                self._take_first_notebook(name, named)
+            elif named:
+                self._remark("info", name, f"{name} was graded and {named[0].path} was not read: you submitted both.")
+        lacking = [name for name in self._files.required if name.endswith(".py") and name not in self._found]
+        if self._assignment.main in lacking and not self._has_exported(notebooks, inventory):
+            used = set(self._found.values())
+            self._take_first_notebook(self._assignment.main, [entry for entry in notebooks if entry not in used])
+
+    def _has_exported(self, notebooks: list[Entry], inventory: Inventory) -> bool:
+        """Whether a stranger's Python file has a notebook's name: then that is the notebook, exported."""
+        names = {os.path.splitext(entry.name)[0] for entry in notebooks}
+        return any(
+            entry.suffix == ".py" and os.path.splitext(entry.name)[0] in names and self._is_stranger(entry)
+            for entry in inventory.entries
+        )
+
+    def _take_first_notebook(self, name: str, notebooks: list[Entry]) -> None:
+        """Stages the first usable one of some notebooks as the module `name`."""
+        for index, entry in enumerate(notebooks[:_MOST_TRIED]):
+            try:
+                raw = entry.read(min(self._limits.notebook_bytes, self._room), self._limits)
+                converted = convert(raw, entry.name)
+            except (Unreadable, NotebookError) as error:
+                self._remark("error", name, f"{entry.path} {error.reason}.")
+                self._explained.add(name)
+                continue
+            self._room -= _write(self._into / name, [converted.text.encode("utf-8", "backslashreplace")])
+            self._found[name] = entry
+            self._remark(
+                "info",
+                name,
+                f"{entry.path} was read as {name}: its {converted.cells} code cells in their order. Commands for the "
+                "notebook itself (%magics, !shell) were left out.",
+            )
+            if index + 1 < len(notebooks):
+                rest = name_list([other.path for other in notebooks[index + 1 :]])
+                self._remark("warning", name, f"You submitted several notebooks; {rest} was not read.")
+            return
 
     # -- staging one file
 
@@ -394,8 +448,8 @@ class _Stage:
         scripts = [entry.path for entry in unused if entry.suffix == ".py" and not self._is_given(entry)]
         if notebooks and name.endswith(".py"):
             return (
-                f"You submitted a notebook ({name_list(notebooks)}), which is not read for this assignment. "
-                f"Export it as a Python file, name that {name}, and submit it."
+                f"You submitted a notebook ({name_list(notebooks)}) under another name. "
+                f"Name it {os.path.splitext(name)[0]}.ipynb, or export it as {name}."
             )
         if archives:
             return f"The grader cannot open {name_list(archives)}. Compress your files as a zip and submit that."

@@ -23,6 +23,8 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
+from autograder.sandbox.cells import place_of
+
 MAX_REMARKS = 40
 MAX_TEXT = 400
 
@@ -120,7 +122,7 @@ class ForgivingImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         try:
             _execute(ast.copy_location(single, node), module, file, flags)
         except BaseException as error:
-            reason = f"its import in line {node.lineno} failed ({describe(error)})"
+            reason = f"its import in {_line(file, node)} failed ({describe(error)})"
             self._remark("warning", file, node, f"failed: {describe(error)}")
             name = alias.asname or alias.name.split(".")[0]
             if name != "*":
@@ -133,12 +135,13 @@ class ForgivingImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self._remark(severity, file, node, f"{what}; the rest of the file was still loaded")
         for name in _names_made(node):
             if name not in module.__dict__:
-                reason = f"line {node.lineno} {what}"
+                reason = f"{_line(file, node)} {what}"
                 module.__dict__[name] = Unavailable(name, reason, NameError)
 
     def _remark(self, severity: str, file: Path, node: ast.stmt, text: str) -> None:
         if len(self.remarks) < MAX_REMARKS:
-            self.remarks.append((severity, file.name, f"line {node.lineno} ({_quote(node)}) {text}"))
+            name, line = place_of(file, node.lineno)
+            self.remarks.append((severity, name, f"line {line} ({_quote(node)}) {text}"))
 
 
 def parse(file: Path) -> ast.Module:
@@ -188,6 +191,11 @@ def _names_made(node: ast.stmt) -> list[str]:
     if isinstance(node, Definition):
         return [node.name]
     return [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+
+
+def _line(file: Path, node: ast.stmt) -> str:
+    name, line = place_of(file, node.lineno)
+    return f"line {line}" if name == file.name else f"line {line} of {name}"
 
 
 def _quote(node: ast.stmt) -> str:

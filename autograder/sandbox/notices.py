@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from autograder.sandbox.cells import place_of
+
 Remark = tuple[str, str, str]
 """(severity, file, text)"""
 
@@ -46,6 +48,6 @@ class Notices:
         while frame is not None:
             path = Path(frame.f_code.co_filename)
             if path.parent == self._folder:
-                return path.name, frame.f_lineno
+                return place_of(path, frame.f_lineno)
             frame = frame.f_back  # type: ignore[assignment]
         return "", 0
