@@ -1,0 +1,566 @@
+"""Training, observed: scripts as students write them, run through a real worker, and judged from what was seen."""
+
+import importlib.util
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from autograder.checks import training as judge
+from autograder.checks.compare import CheckFailed
+from autograder.checks.training_images import Gallery, assert_denoises, assert_does_not_train_on_test
+from autograder.checks.training_records import read_records
+from autograder.checks.training_shown import assert_confusion_matrix, picture_files, pictures_of, saved_as
+from autograder.data import Pictures, write_pictures
+from autograder.sandbox.policy import Policy
+from autograder.sandbox.proxy import StudentError
+from autograder.sandbox.session import Session, Setting
+
+torch = pytest.importorskip("torch", reason="the torch extra is not installed")
+if importlib.util.find_spec("torchvision") is None:
+    pytest.skip("the torch extra is not installed", allow_module_level=True)
+sklearn_datasets = pytest.importorskip("sklearn.datasets")
+
+PRELOADS = ("numpy", "torch", "autograder.sandbox.environment", "autograder.sandbox.training")
+POLICY = Policy(call_seconds=60, check_seconds=120, import_seconds=120, statement_seconds=0.3, memory_mb=1500)
+TRAIN, TEST = 600, 100
+
+# A classifier in the style of the handout's skeleton: functions with names, a parser, a main.
+CLASSIFIER = """
+import argparse
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+import torch.optim as optim
+from torchvision import datasets, transforms
+from torchvision.utils import save_image
+from sklearn.metrics import confusion_matrix
+
+
+class CNN(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 5)
+        self.norm = nn.BatchNorm2d(6)
+        self.fc1 = nn.Linear(6 * 12 * 12, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.norm(self.conv1(x))), 2)
+        return F.log_softmax(self.fc1(torch.flatten(x, 1)), dim=1)
+
+
+def train(args, model, device, train_loader, optimizer, epoch):
+    model.train()
+    for batch_idx, (data, target) in enumerate(train_loader):
+        data, target = data.to(device), target.to(device)
+        optimizer.zero_grad()
+        loss = F.nll_loss(model(data), target)
+        loss.backward()
+        optimizer.step()
+        if batch_idx % args.log_interval == 0:
+            print(epoch, batch_idx, loss.item())
+    if epoch == args.epochs:
+        save_image(model.conv1.weight.detach(), "filters.png", nrow=3, normalize=True)
+
+
+def test(args, model, device, test_loader, epoch):
+    model.eval()
+    truth, guesses = [], []
+    with torch.no_grad():
+        for data, target in test_loader:
+            output = model(data.to(device))
+            truth.extend(target.tolist())
+            guesses.extend(output.argmax(dim=1).tolist())
+    print(confusion_matrix(truth, guesses))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=0.01)
+    parser.add_argument("--log-interval", type=int, default=10)
+    args = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    turn = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
+    train_data = datasets.MNIST("data", train=True, download=True, transform=turn)
+    test_data = datasets.MNIST("data", train=False, transform=turn)
+    train_loader = torch.utils.data.DataLoader(train_data, batch_size=args.batch_size, shuffle=True, num_workers=2)
+    test_loader = torch.utils.data.DataLoader(test_data, batch_size=1000)
+    model = CNN().to(device)
+    optimizer = optim.SGD(model.parameters(), lr=args.lr, momentum=0.5)
+    for epoch in range(1, args.epochs + 1):
+        train(args, model, device, train_loader, optimizer, epoch)
+        test(args, model, device, test_loader, epoch)
+    torch.save(model.state_dict(), "mnist_cnn.pt")
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+# A denoising autoencoder as an exported notebook: all at the top level, names of its own, no functions.
+DENOISER = """
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from torchvision.datasets import MNIST
+from torchvision.transforms import ToTensor
+import matplotlib.pyplot as plt
+
+num_epochs = 20
+loader = DataLoader(MNIST("C:/data", train=True, download=True, transform=ToTensor()), 32, True)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.squash = nn.Sequential(nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 2))
+        self.grow = nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 784), nn.Sigmoid())
+    def forward(self, x):
+        z = self.squash(x)
+        return self.grow(z), z
+
+net = Net()
+opt = torch.optim.Adam(net.parameters(), lr=1e-3)
+criterion = nn.MSELoss()
+history = []
+for i in range(num_epochs):
+    for img, _ in loader:
+        img = img.view(img.size(0), -1)
+        noisy = img + 0.3 * torch.randn_like(img)
+        out, code = net(noisy)
+        loss = criterion(out, img)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    history.append(loss.item())
+plt.plot(range(num_epochs), history)
+plt.savefig("loss.png")
+torch.save(net, "mnist_ae.pt")
+"""
+
+
+def changed(text, *replacements):
+    """The script with each (old, new) replaced; a replacement that finds nothing is a mistake of the test."""
+    for old, new in replacements:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+def dropped(text, *lines):
+    return changed(text, *((line, "pass") for line in lines))
+
+
+SCRIPTS = {
+    "classifier": CLASSIFIER,
+    "no_clearing": dropped(CLASSIFIER, "optimizer.zero_grad()"),
+    "no_step": dropped(CLASSIFIER, "optimizer.step()"),
+    "no_backward": dropped(CLASSIFIER, "loss.backward()", "optimizer.step()"),
+    "cleared_before_step": changed(
+        dropped(CLASSIFIER, "optimizer.zero_grad()"), ("loss.backward()", "loss.backward(); optimizer.zero_grad()")
+    ),
+    "uphill": changed(CLASSIFIER, ("= F.nll_loss(model(data)", "= -F.nll_loss(model(data)")),
+    "maximises": changed(CLASSIFIER, ("momentum=0.5", "maximize=True")),
+    "never_trains": dropped(CLASSIFIER, "model.train()"),
+    "never_evaluates": dropped(CLASSIFIER, "model.eval()"),
+    "head_only": changed(CLASSIFIER, ("optim.SGD(model.parameters()", "optim.SGD(model.fc1.parameters()")),
+    "detached": changed(CLASSIFIER, ("torch.flatten(x, 1)", "torch.flatten(x, 1).detach()")),
+    "on_test": changed(CLASSIFIER, ('"data", train=True', '"data", train=False')),
+    "exchanged": changed(CLASSIFIER, ("confusion_matrix(truth, guesses)", "confusion_matrix(guesses, truth)")),
+    "softmax_twice": changed(CLASSIFIER, ("F.nll_loss(model", "F.cross_entropy(model")),
+    "probabilities": changed(CLASSIFIER, ("F.log_softmax(self", "F.softmax(self")),
+    "by_hand": changed(
+        CLASSIFIER,
+        ("optimizer.step()", "[p.data.sub_(0.5 * p.grad) for p in model.parameters()]"),
+    ),
+    "crashes": changed(CLASSIFIER, ("    model = CNN().to(device)", "    model = CNN(3).to(device)")),
+    "fixed_batch": changed(CLASSIFIER, ("torch.flatten(x, 1)", "x.view(64, -1)")),
+    "denoiser": DENOISER,
+    "no_noise": changed(DENOISER, ("0.3 * torch.randn_like(img)", "0")),
+    "noise_of_variance": changed(DENOISER, ("0.3 *", "0.3 ** 0.5 *")),
+    "clipped_noise": changed(
+        DENOISER, ("img + 0.3 * torch.randn_like(img)", "(img + 0.3 * torch.randn_like(img)).clamp(0, 1)")
+    ),
+    "weak_noise": changed(DENOISER, ("0.3 *", "0.1 *")),
+    "uniform_noise": changed(DENOISER, ("torch.randn_like", "torch.rand_like")),
+    "noisy_target": changed(DENOISER, ("criterion(out, img)", "criterion(out, noisy)")),
+    "one_noise": changed(
+        DENOISER,
+        ("history = []", "history = []\nepsilon = 0.3 * torch.randn(32, 784)"),
+        ("0.3 * torch.randn_like(img)", "epsilon[: len(img)]"),
+    ),
+    "waiting": changed(CLASSIFIER, ('if __name__ == "__main__":\n    main()\n', "")),
+    "odd_names": changed(
+        CLASSIFIER, ("def train(", "def lernen("), ("        train(args", "        lernen(args"),
+        ("def main()", "def los(data_dir, *, n_epochs=30)"), ("default=5", "default=n_epochs"),
+        ("    main()", '    los("x")'),
+        ('"--lr"', '"--out", required=True)\n    parser.add_argument("--lr"'),
+    ),
+    "endless": "import torch\nnet = torch.nn.Linear(2, 2)\nwhile True:\n    net(torch.ones(1, 2))\nprint('after')\n",
+    "broken": "def train(:\n",
+}  # fmt: skip
+
+
+def digits():
+    """Real digits as pictures of 28x28."""
+    found = sklearn_datasets.load_digits()
+    images = np.zeros((len(found.images), 28, 28), np.uint8)
+    images[:, 2:26, 2:26] = np.kron(found.images, np.ones((3, 3))) * (255 / 16)
+    labels = found.target.astype(np.uint8)
+    return Pictures(images[:TRAIN], labels[:TRAIN], images[-TEST:], labels[-TEST:])
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return digits()
+
+
+@pytest.fixture(scope="module")
+def gallery(pictures):
+    return Gallery(pictures.train_images / 255, pictures.test_images / 255)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory, pictures):
+    """One worker with all the scripts above loaded."""
+    workspace = tmp_path_factory.mktemp("training")
+    for path in (workspace / "submission", workspace / "data", workspace / "data" / "mnist"):
+        path.mkdir()
+        path.chmod(0o755)
+    for path in (workspace, *workspace.parents[:2]):
+        path.chmod(path.stat().st_mode | 0o055)
+    write_pictures(pictures, workspace / "data" / "mnist")
+    for name, text in SCRIPTS.items():
+        (workspace / "submission" / f"{name}.py").write_text(textwrap.dedent(text))
+    modules = [f"{name}.py" for name in SCRIPTS if name != "classifier"]
+    options = {"policy": POLICY, "forks": sys.platform == "linux", "modules": modules, "preloads": PRELOADS}
+    with Session(
+        Setting(workspace / "submission", workspace, "classifier.py", workspace / "data", **options)
+    ) as opened:
+        yield opened
+
+
+@pytest.fixture
+def probes(session):
+    with session.check(120) as worker:
+        yield worker.probes
+
+
+@pytest.fixture
+def observe(probes):
+    """Runs a script: (records, the network it trains)."""
+
+    def run(name, **budget):
+        records = judge.run_entry(probes, name, **budget)
+        return records, judge.require_training(records, called=name)
+
+    return run
+
+
+def cause_of(judgement, *arguments, **keywords):
+    """The cause with which a judgement fails; it must fail."""
+    with pytest.raises(CheckFailed) as caught:
+        judgement(*arguments, **keywords, called="the script")
+    return caught.value.explanation.cause
+
+
+JUDGEMENTS = {
+    "clearing": lambda records, network: judge.assert_gradients_cleared(records, called="x"),
+    "descent": lambda records, network: judge.assert_steps_descend(records, called="x"),
+    "parameters": lambda records, network: judge.assert_every_parameter_moves(records, network, called="x"),
+    "train mode": lambda records, network: judge.assert_trains_in_train_mode(records, network, called="x"),
+    "eval mode": lambda records, network: judge.assert_evaluates_in_eval_mode(records, network, called="x"),
+    "state": lambda records, network: judge.assert_evaluation_changes_nothing(records, network, called="x"),
+    "softmax": lambda records, network: judge.assert_single_softmax(records, called="x"),
+}
+
+
+def failures(records, network):
+    """The names of the judgements that fail, with their causes."""
+    found = {}
+    for name, judgement in JUDGEMENTS.items():
+        try:
+            judgement(records, network)
+        except CheckFailed as failed:
+            found[name] = failed.explanation.cause
+    return found
+
+
+class TestScripts:
+    def test_a_right_script_is_seen_to_do_everything_right(self, observe, pictures, gallery):
+        records, network = observe("classifier")
+        assert failures(records, network) == {}
+        assert_does_not_train_on_test(records, network, gallery, called="x")
+        matrix = assert_confusion_matrix(records, pictures.test_labels, called="x")
+        np.testing.assert_array_equal(matrix.sum(axis=1), np.bincount(pictures.test_labels))
+        assert network.class_name == "CNN"
+        assert records.optimizers[0].settings["momentum"] == 0.5
+        assert saved_as(records, "mnist_cnn.pt").holds == "state_dict"
+        assert pictures_of(records, (5, 5)) == 6
+        assert picture_files(records) == ["filters.png"]
+        assert records.errors == []
+        assert records.ended is None
+        assert 10 < records.counts["step"] < 40
+
+    def test_the_same_script_gives_the_same_records_twice(self, session):
+        answers = []
+        for _ in range(2):
+            with session.check(120) as worker:
+                answers.append(repr(worker.probes.run("training", "run_entry", "denoiser")))
+        assert answers[0] == answers[1]
+
+    @pytest.mark.parametrize("name", ["waiting", "odd_names", "denoiser"])
+    def test_training_is_found_whatever_its_functions_are_called(self, observe, name):
+        records, network = observe(name)
+        assert failures(records, network) == {}
+        assert records.errors == []
+
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("no_clearing", {"clearing": "no_zero_grad"}),
+            ("cleared_before_step", {"descent": "wrong_order"}),
+            ("uphill", {"descent": "ascends"}),
+            ("maximises", {"descent": "ascends"}),
+            ("never_trains", {"train mode": "not_in_train_mode"}),
+            ("never_evaluates", {"eval mode": "not_in_eval_mode", "state": "mutates_state"}),
+            ("head_only", {"parameters": "frozen_parameters"}),
+            ("detached", {"parameters": "frozen_parameters"}),
+            ("softmax_twice", {"softmax": "double_softmax"}),
+            ("probabilities", {"softmax": None}),
+            ("by_hand", {}),
+        ],
+    )
+    def test_each_bug_is_named_and_nothing_else(self, observe, name, expected):
+        assert failures(*observe(name)) == expected
+
+    @pytest.mark.parametrize("name", ["no_step", "no_backward"])
+    def test_a_script_that_does_not_train_is_told_what_is_missing(self, observe, name):
+        with pytest.raises(CheckFailed) as caught:
+            observe(name)
+        assert caught.value.explanation.cause == name
+
+    def test_training_on_the_test_split_is_seen_from_the_images(self, observe, gallery):
+        records, network = observe("on_test")
+        assert cause_of(assert_does_not_train_on_test, records, network, gallery) == "trains_on_test"
+
+    def test_exchanged_arguments_of_the_confusion_matrix_are_seen(self, observe, pictures):
+        records, _ = observe("exchanged")
+        assert cause_of(assert_confusion_matrix, records, pictures.test_labels) == "wrong_order"
+
+    def test_the_students_own_error_is_raised_with_its_line(self, observe):
+        with pytest.raises(StudentError, match="CNN") as caught:
+            observe("crashes")
+        assert caught.value.frames[-1].source == "model = CNN(3).to(device)"
+
+    def test_a_file_that_is_no_python_is_a_syntax_error(self, observe):
+        with pytest.raises(StudentError) as caught:
+            observe("broken")
+        assert caught.value.type_name == "SyntaxError"
+
+    def test_a_file_that_is_not_there_is_told(self, observe):
+        with pytest.raises(StudentError, match=r"nothing\.py"):
+            observe("nothing")
+
+    def test_an_endless_script_is_ended_when_its_time_is_up(self, probes):
+        records = judge.run_entry(probes, "endless", seconds=0.5)
+        assert records.ended == "out_of_time"
+        with pytest.raises(CheckFailed):
+            judge.require_training(records, called="x")
+
+    def test_many_steps_end_a_script(self, observe):
+        records, _ = observe("classifier", max_steps=3)
+        assert records.ended == "many_steps"
+        assert records.counts["step"] == 3
+
+
+class TestNoise:
+    @pytest.mark.parametrize("name", ["denoiser", "noise_of_variance", "clipped_noise"])
+    def test_fresh_noise_on_the_input_is_accepted(self, observe, gallery, name):
+        records, network = observe(name)
+        assert_denoises(records, network, gallery, called="x")
+
+    @pytest.mark.parametrize(
+        ("name", "cause"),
+        [
+            ("no_noise", None),
+            ("weak_noise", "noise_wrong_scale"),
+            ("uniform_noise", "noise_wrong_scale"),
+            ("noisy_target", "noise_on_target"),
+            ("one_noise", "noise_not_fresh"),
+        ],
+    )
+    def test_each_bug_is_named(self, observe, gallery, name, cause):
+        records, network = observe(name)
+        assert cause_of(assert_denoises, records, network, gallery) == cause
+
+
+@pytest.fixture
+def functions(probes, pictures):
+    """What the handout's train and test are called with, and how."""
+    images = pictures.train_images[:200, None].astype(np.float32) / 255
+    labels = pictures.train_labels[:200].astype(np.int64)
+
+    class Functions:
+        def __init__(self, name):
+            self.module = probes.module(name)
+            self.network = self.module.CNN()
+            self.device = judge.make_device(probes)
+            self.arguments = judge.make_arguments(probes)
+
+        def train(self, batch_size=32, **hyperparameters):
+            loader = judge.make_loader(probes, images, labels, batch_size)
+            optimizer = judge.make_optimizer(probes, "SGD", self.network, **{"lr": 0.05, **hyperparameters})
+            given = (self.arguments, self.network, self.device, loader, optimizer, 1)
+            return judge.call_watched(probes, self.module.train, *given, called="train(...)")
+
+        def test(self):
+            loader = judge.make_loader(probes, images, labels, 50)
+            given = (self.arguments, self.network, self.device, loader, 1)
+            return judge.call_watched(probes, self.module.test, *given, called="test(...)")
+
+    return Functions
+
+
+class TestFunctions:
+    def test_right_functions_train_and_test(self, functions):
+        module = functions("classifier")
+        value, records = module.train()
+        network = judge.require_training(records, called="train(...)")
+        assert value is None
+        assert failures(records, network) == {}
+        judge.assert_plain_steps(records, called="train(...)")
+        judge.assert_loss_function(records, ["nll_loss"], called="train(...)")
+        assert records.counts["step"] == 7
+        _, records = module.test()
+        judge.assert_test_changes_nothing(records, called="test(...)")
+
+    def test_a_test_in_training_mode_changes_running_statistics(self, functions):
+        _, records = functions("never_evaluates").test()
+        assert cause_of(judge.assert_test_changes_nothing, records) == "mutates_state"
+
+    def test_a_step_by_hand_ignores_the_learning_rate_that_was_given(self, functions):
+        _, records = functions("by_hand").train()
+        assert cause_of(judge.assert_plain_steps, records) == "learning_rate_ignored"
+
+    def test_clearing_is_judged_in_the_function_too(self, functions):
+        _, records = functions("no_clearing").train()
+        assert cause_of(judge.assert_gradients_cleared, records) == "no_zero_grad"
+
+    def test_a_fixed_batch_size_is_named(self, functions):
+        module = functions("fixed_batch")
+        cause = cause_of(judge.with_any_batch_size, lambda size: module.train(size), 64, [32])
+        assert cause == "hard_coded_batch"
+
+    def test_another_loss_is_told(self, functions):
+        _, records = functions("softmax_twice").train()
+        with pytest.raises(CheckFailed, match="cross_entropy"):
+            judge.assert_loss_function(records, ["nll_loss"], called="train(...)")
+
+
+class TestStandardTraining:
+    def test_a_classifier_learns(self, probes, pictures):
+        network = probes.module("classifier").CNN()
+        images = pictures.train_images[:, None].astype(np.float32) / 255
+        held = pictures.test_images[:, None].astype(np.float32) / 255
+        trained = judge.standard_training(probes, network, images, pictures.train_labels, held=held, steps=40, lr=0.01)
+        assert trained.loss == "nll"
+        judge.assert_loss_falls(trained.losses, 1.0, called="x")
+        assert (trained.outputs.argmax(axis=1) == pictures.test_labels).mean() > 0.6
+        with pytest.raises(CheckFailed, match="40 steps"):
+            judge.assert_loss_falls(trained.losses, 0.0, called="x")
+
+    def test_an_autoencoder_of_rows_with_its_code_in_the_answer_learns(self, probes, pictures):
+        network = probes.module("denoiser").Net()
+        images = pictures.train_images[:, None].astype(np.float32) / 255
+        first, second = (
+            judge.standard_training(probes, network, images, steps=30, lr=0.01, seed=seed) for seed in (1, 1)
+        )
+        assert first.flat
+        assert first.outputs.shape == (64, 784)
+        assert first.losses[-1] < first.losses[0]
+        assert second.losses[0] < first.losses[0]
+
+    def test_training_that_runs_out_of_time_says_so(self, probes, pictures):
+        network = probes.module("denoiser").Net()
+        images = pictures.train_images[:, None].astype(np.float32) / 255
+        trained = judge.standard_training(probes, network, images, steps=100_000, seconds=0.05)
+        assert trained.out_of_time
+        assert 0 < trained.steps < 100_000
+
+
+EMPTY = {
+    "events": [], "counts": {}, "networks": [], "optimizers": [], "ended": None, "errors": [], "entry": None,
+    "files": [],
+}  # fmt: skip
+
+
+class TestHostileRecords:
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            None,
+            7,
+            [],
+            {},
+            {**EMPTY, "events": [{"kind": "bang", "at": 1}]},
+            {**EMPTY, "events": [{"kind": "noise", "at": 1, "function": "f", "shape": [1], "deviation": "x"}]},
+            {**EMPTY, "counts": {"step": "many"}},
+            {**EMPTY, "networks": [[]]},
+            {**EMPTY, "events": [
+                {"kind": "noise", "at": 1, "function": "f", "shape": [1], "deviation": None, "start": np.zeros(2, "c8")}
+            ]},
+        ],
+    )  # fmt: skip
+    def test_garbage_is_the_submissions_doing(self, raw):
+        with pytest.raises(StudentError):
+            read_records(raw)
+
+    def test_networks_that_own_each_other_are_survived(self):
+        networks = [
+            {
+                "number": n,
+                "class_name": "A",
+                "part_of": 3 - n,
+                "training": True,
+                "parameters": [],
+                "buffers_changed": [],
+            }
+            for n in (1, 2)
+        ]
+        records = read_records({**EMPTY, "networks": networks})
+        assert records.root(1) in (1, 2)
+
+    def test_odd_arrays_are_no_error_of_the_graders(self, gallery):
+        call = {
+            "kind": "call", "at": 1, "network": 1, "part": "", "training": True, "gradients": True, "trained": True,
+            "shape": [0], "input": np.zeros((0, 784)), "sample": None, "outputs": [], "dropout": [], "batch_norm": [],
+            "state_before": [None, 0.0], "state_after": None,
+        }  # fmt: skip
+        odd = [np.zeros(3), np.full((2, 784), np.nan), np.zeros((2, 784), bool), np.full((2, 5), np.inf)]
+        events = [{**call, "at": at, "input": array} for at, array in enumerate(odd)] + [
+            {"kind": "confusion", "at": 9, "true": np.zeros(0), "predicted": np.zeros((3, 1)), "matrix": np.zeros(2)},
+            {"kind": "loss", "at": 9, "function": "nll_loss", "value": None, "gradients": True, "shape": [],
+             "target_shape": None, "input": np.zeros((0, 3)), "target": None},
+        ]  # fmt: skip
+        network = {
+            "number": 1, "class_name": "A", "part_of": 0, "training": True, "parameters": [], "buffers_changed": []
+        }  # fmt: skip
+        records = read_records({**EMPTY, "events": [call, *events], "networks": [network]})
+        found = records.network(1)
+        with pytest.raises(CheckFailed):
+            assert_denoises(records, found, gallery, called="x")
+        with pytest.raises(CheckFailed):
+            assert_confusion_matrix(records, [1, 2], called="x")
+        assert_does_not_train_on_test(records, found, gallery, called="x")
+        for judgement in JUDGEMENTS.values():
+            judgement(records, found)
+
+
+def test_an_error_about_a_missing_gpu_is_named():
+    error = StudentError("AssertionError", "Torch not compiled with CUDA enabled")
+    assert cause_of(judge.raise_with_cause, error) == "hard_coded_device"
+    with pytest.raises(StudentError):
+        judge.raise_with_cause(StudentError("ValueError", "other"), called="x")
