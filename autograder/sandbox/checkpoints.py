@@ -26,7 +26,8 @@ NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "model_st
 
 # What a state dict or a pickled network of torch's own layers names; anything else is told.
 HARMLESS = re.compile(
-    r"^(torch(\.|$)|collections OrderedDict|numpy(\.|$)|_codecs encode|__builtin__ (set|object)|builtins (set|object|complex|slice|bytearray)|copyreg _reconstructor|argparse Namespace)"
+    r"^(torch(\.|$)|numpy(\.|$)|collections OrderedDict|_codecs encode|copyreg _reconstructor|argparse Namespace"
+    r"|(__builtin__|builtins) (set|object|complex|slice|bytearray))"
 )
 # Within torch and numpy, what runs other code.
 SUSPICIOUS = re.compile(
@@ -89,7 +90,8 @@ def _globals_in(pickled: bytes) -> Iterator[str]:
     """ "module name" of each global; the older form is several pickles in a row, then raw data."""
     offset = 0
     while offset < len(pickled):
-        strings, memo = [""], {}
+        strings = [""]
+        memo: dict[Any, str] = {}
         try:
             for code, argument, position in pickletools.genops(pickled[offset:]):
                 if code.name in ("GLOBAL", "INST"):

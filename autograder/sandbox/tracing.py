@@ -183,6 +183,12 @@ class _Mode(TorchDispatchMode):
         super().__init__()
         self.position = -1
 
+    def count(self, function: Any) -> bool:
+        """Go one position on, except for what torch does more often where a result is kept: a detached alias of it."""
+        counts = function.overloadpacket.__name__ not in ("detach", "alias", "lift_fresh")
+        self.position += counts
+        return counts
+
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False  # True would wrap the handler with the compiler, whose import alone costs seconds and 100 MB
@@ -199,12 +205,12 @@ class _Replay(_Mode):
         self._zeroed = zeroed
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.position += 1
+        counts = self.count(function)
         kwargs = kwargs or {}
-        if self.position in self._zeroed:
+        if counts and self.position in self._zeroed:
             args, kwargs = _with_zeros(args, kwargs, self._zeroed[self.position])
         result = function(*args, **kwargs)
-        if self.position == self._wanted:
+        if counts and self.position == self._wanted:
             first = next(_tensors(result), None)
             if first is None:
                 raise RuntimeError(f"a second forward pass did other things than the first at operation {self._wanted}")
@@ -254,7 +260,7 @@ class _Recorder(_Mode):
         return meaning if isinstance(meaning, int) else None
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.position += 1
+        self.count(function)
         kwargs = kwargs or {}
         arguments = list(_tensors((args, kwargs)))
         meanings = [self._meaning(tensor) for tensor in arguments]  # before the call: it may write in place

@@ -354,7 +354,8 @@ def test_a_trace_leaves_the_network_as_it_was():
     network.drop.eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     traced(network, training=True)
-    assert network.training and not network.drop.training
+    assert network.training
+    assert not network.drop.training
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
