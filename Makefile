@@ -1,12 +1,14 @@
 # Every target sets up what it needs: a machine with Python 3.10 to 3.13 and make is enough.
 PYTHON ?= python3
 VENV := .venv
+# TORCH=no leaves PyTorch out (200 MB and more): the NumPy homeworks grade without it, and its tests are skipped.
+TORCH ?= yes
 AUTOGRADER := $(VENV)/bin/autograder
-SCRIPTS := setup.sh run_autograder .ci/run $(wildcard docker/*.sh)
+SCRIPTS := setup.sh install_cpu_torch.sh run_autograder .ci/run $(wildcard docker/*.sh)
 
 .PHONY: setup demo test lint format bench container-test docker-grade clean
 
-setup: $(VENV)/.installed
+setup: $(VENV)/.installed $(if $(filter no,$(TORCH)),,$(VENV)/.torch)
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
@@ -15,7 +17,12 @@ $(VENV)/.installed: pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-demo: setup
+$(VENV)/.torch: $(VENV)/.installed
+	./install_cpu_torch.sh $(VENV)/bin/python $(shell sed -n 's/^ *"\(torch[a-z]*==[0-9.]*\)".*/\1/p' pyproject.toml)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[torch]'
+	@touch $@
+
+demo: $(VENV)/.installed
 	$(AUTOGRADER) grade examples/csci567_hw3_buggy
 
 test: setup

@@ -49,13 +49,11 @@ make_environment() {
   fi
 }
 
-# uv knows where torch's builds without CUDA are published, and pip takes what is there already for the pinned version.
-# Without uv or without those builds, pip installs what the registry has: it grades the same, in a far larger image.
+# First of all, so that pip takes what is there already for the pinned version.
 install_cpu_torch() {
-  grep '^torch' "$source_folder/requirements.txt" >"$scratch/torch.txt" || return 0
-  pip_install --target "$scratch/uv" uv \
-    && "$scratch/uv/bin/uv" pip install --quiet --python "$venv/bin/python" --torch-backend=cpu -r "$scratch/torch.txt" \
-    || echo "setup.sh: no CPU build of torch could be had through uv; pip installs the registry's" >&2
+  local pins
+  mapfile -t pins < <(grep '^torch' "$source_folder/requirements.txt")
+  if [ ${#pins[@]} -gt 0 ]; then retry bash "$source_folder/install_cpu_torch.sh" "$venv/bin/python" "${pins[@]}"; fi
 }
 
 # Not an editable install: it would point into source/, which the worker cannot read once it has given up root.

@@ -40,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
 def build_entries(assignment: Assignment) -> Iterator[Entry]:
     """What Gradescope unpacks into /autograder/source: this assignment's files only, hidden checks included."""
     root = assignment.root
-    yield script_entry(root / "setup.sh", "setup.sh")
-    yield script_entry(root / "run_autograder", "run_autograder")
+    for script in ("setup.sh", "install_cpu_torch.sh", "run_autograder"):
+        yield script_entry(root / script, script)
     yield file_entry(root / "pyproject.toml", "pyproject.toml")
     yield file_entry(root / "README.md", "README.md")  # pyproject.toml names it: the package does not build without
     yield requirements_entry(assignment)

@@ -129,13 +129,15 @@ def test_building_twice_gives_the_same_bytes(assignment, tmp_path):
 
 def test_the_build_holds_what_gradescope_runs_and_this_assignment_only(assignment):
     entries = by_name(build_entries(assignment))
-    assert {name for name, entry in entries.items() if entry.executable} == {"setup.sh", "run_autograder"}
+    assert {name for name, entry in entries.items() if entry.executable} == {
+        *("install_cpu_torch.sh", "run_autograder", "setup.sh"),
+    }
     for other in ASSIGNMENTS:
         for folder in (f"reference/{other.id}/", f"tests/{other.id}/public/", f"tests/{other.id}/hidden/"):
             assert any(name.startswith(folder) for name in entries) == (other == assignment), folder
     assert f"reference/{assignment.id}/{assignment.main}" in entries
     assert {name.split("/")[0] for name in entries} == {
-        *("README.md", "autograder", "bundle.env", "data", "pyproject.toml", "reference"),
+        *("README.md", "autograder", "bundle.env", "data", "install_cpu_torch.sh", "pyproject.toml", "reference"),
         *("requirements.txt", "run_autograder", "setup.sh", "tests"),
     }
 
