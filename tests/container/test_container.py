@@ -1,6 +1,7 @@
 """Submissions graded by real images, in Gradescope's layout and limits, without a network.
 
-docker/container_test.sh builds the images and names them in AUTOGRADER_TEST_IMAGE; `make container-test` runs it.
+docker/container_test.sh builds the images and names them in AUTOGRADER_TEST_IMAGE; `make container-test` runs it. In
+AUTOGRADER_TEST_TORCH it names the PyTorch homework whose image there is, if any.
 Every submission with an attack is the worked solution with gradient_checker replaced (tests/container/attacks), so that
 all that may be lost are the checks which call that function.
 """
@@ -17,11 +18,13 @@ from typing import Any
 
 import pytest
 
+from autograder.assignment import Assignment, load_assignment
+
 ROOT = Path(__file__).resolve().parents[2]
 ATTACKS = Path(__file__).parent / "attacks"
 IMAGE = os.environ.get("AUTOGRADER_TEST_IMAGE")
 TOKEN = "PLATFORM-SECRET"
-MAIN = {"csci567_hw3": "neural_networks.py", "csci1430_hw5": "model.py"}
+TORCH = os.environ.get("AUTOGRADER_TEST_TORCH", "")
 NO_LANDLOCK = f"--security-opt seccomp={Path(__file__).parent / 'no_landlock.json'}"
 
 if IMAGE is None:
@@ -36,13 +39,19 @@ class Scenario:
     assignment: str = "csci567_hw3"
     create_options: str = ""
 
+    @property
+    def homework(self) -> Assignment:
+        return load_assignment(ROOT / "tests" / self.assignment)
+
     def __str__(self) -> str:
         return f"{self.assignment}-{self.submission}{'-restricted' if self.create_options else ''}"
 
 
 ATTACKED = tuple(Scenario(file.stem) for file in sorted(ATTACKS.glob("*.py")))
 WITHOUT_LANDLOCK = Scenario("snoop", create_options=NO_LANDLOCK)
+TORCH_SCENARIOS = tuple(Scenario(submission, TORCH) for submission in ("reference", "stencil") if TORCH)
 SCENARIOS = (
+    *TORCH_SCENARIOS,  # the longest runs first
     *(Scenario(submission) for submission in ("reference", "stencil", "buggy")),
     *(Scenario(submission, "csci1430_hw5") for submission in ("reference", "stencil")),
     *ATTACKED,
@@ -66,29 +75,35 @@ class Graded:
         return {test["extra_data"]["outcome"] for test in self.document["tests"] if test["extra_data"]["item"] == item}
 
 
-def source_of(scenario: Scenario) -> str:
-    """The text of the student's main file."""
-    main = MAIN[scenario.assignment]
-    if scenario.submission == "stencil":
-        return (ROOT / "stencils" / scenario.assignment / main).read_text(encoding="utf-8")
-    source = (ROOT / "reference" / scenario.assignment / main).read_text(encoding="utf-8")
-    if scenario.submission == "reference":
-        return source
-    if scenario.submission == "buggy":
+def files_of(scenario: Scenario) -> dict[str, bytes]:
+    """The files that the student hands in: of a worked solution all that there are, with its main file changed."""
+    homework = scenario.homework
+    folder = homework.stencil_folder if scenario.submission == "stencil" else homework.reference_folder
+    names = (*homework.files.required, *homework.files.optional)
+    files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+    if scenario.submission not in ("stencil", "reference"):
+        files[homework.main] = changed(files[homework.main].decode(), scenario.submission).encode()
+    return files
+
+
+def changed(source: str, submission: str) -> str:
+    """The worked solution's main file with a bug, or with an attack in it."""
+    if submission == "buggy":
         correct = 'self.params["b"]\n'
         assert source.count(correct) == 1, "the reference has changed: choose another line to spoil"
         return source.replace(correct, 'self.params["b"] + 1\n')
     # Before the lines that run when the file is started as a script, where a student would write it.
     definitions, script, start = source.partition('\nif __name__ == "__main__":')
     assert script, "the reference no longer ends with the lines that start it"
-    attack = (ATTACKS / f"{scenario.submission}.py").read_text(encoding="utf-8")
+    attack = (ATTACKS / f"{submission}.py").read_text(encoding="utf-8")
     return f"{definitions}\n\n{attack}\n{script}{start}"
 
 
 def grade(scenario: Scenario, folder: Path) -> Graded:
     submission = folder / "submission"
     submission.mkdir()
-    (submission / MAIN[scenario.assignment]).write_text(source_of(scenario), encoding="utf-8")
+    for name, content in files_of(scenario).items():
+        (submission / name).write_bytes(content)
     results = folder / "results.json"
     command = [ROOT / "docker" / "grade.sh", f"{IMAGE}:{scenario.assignment}", submission, results]
     options = f"--env PLATFORM_TOKEN={TOKEN} {scenario.create_options}"
@@ -108,36 +123,49 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Scenario, Future[Grad
 
 
 @pytest.fixture
-def graded(runs, request) -> Graded:
-    return runs[request.param].result()
+def scenario(request) -> Scenario:
+    return request.param
+
+
+@pytest.fixture
+def graded(runs, scenario) -> Graded:
+    return runs[scenario].result()
 
 
 def graded_as(*scenarios: Scenario) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("graded", scenarios, indirect=True, ids=str)
+    return pytest.mark.parametrize("scenario", scenarios, indirect=True, ids=str)
 
 
-@graded_as(Scenario("reference"))
-def test_the_reference_gets_every_point(graded):
-    assert graded.points() == pytest.approx(24)
+REFERENCES = tuple(scenario for scenario in SCENARIOS if scenario.submission == "reference")
+STENCILS = tuple(scenario for scenario in SCENARIOS if scenario.submission == "stencil")
 
 
-@graded_as(Scenario("reference", "csci1430_hw5"))
-def test_the_other_reference_gets_every_point(graded):
-    assert graded.points() == pytest.approx(10)
+@graded_as(*REFERENCES)
+def test_a_reference_gets_every_point(scenario, graded):
+    lost = [(test["number"], test["output"]) for test in graded.document["tests"] if test["score"] < test["max_score"]]
+    assert graded.points() == pytest.approx(scenario.homework.points), lost
 
 
-@graded_as(Scenario("reference"))
+@graded_as(*REFERENCES)
 def test_every_protection_holds_in_the_container(graded):
     protections = graded.document["extra_data"]["protections"]
     assert protections
     assert all(str(state).startswith("held") for state in protections.values()), protections
 
 
-@graded_as(Scenario("stencil"), Scenario("stencil", "csci1430_hw5"))
-def test_the_stencil_gets_nothing_and_hears_why_check_by_check(graded):
+@graded_as(*STENCILS)
+def test_a_stencil_gets_nothing_and_hears_why_check_by_check(graded):
     assert graded.points() == 0
     assert all(test["output"] for test in graded.document["tests"])
     assert len(graded.document["tests"]) >= 20
+
+
+@pytest.mark.skipif(not TORCH, reason="there is no image of a PyTorch homework")
+def test_a_torch_homework_fits_the_smallest_container(runs):
+    for scenario in TORCH_SCENARIOS:
+        document = runs[scenario].result().document
+        print(f"{scenario}: {document['execution_time']:.0f} s")
+        assert document["extra_data"]["finished"], document.get("output")
 
 
 @graded_as(Scenario("buggy"))
