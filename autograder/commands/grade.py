@@ -61,6 +61,7 @@ def grade(
             remarks=opened.collected.remarks,
             missing=[name for name in asked_for if name not in opened.collected.found],
             only=arguments.only,
+            pictures=arguments.pictures,
         )
     title = f"{assignment.title} - {arguments.path}"
     see_rest = f"{_program()} {arguments.command} {arguments.path} --verbose"

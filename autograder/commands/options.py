@@ -15,6 +15,7 @@ def add_submission(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--assignment", metavar="ID", help="which assignment it answers (default: found from the files' names)"
     )
+    parser.add_argument("--no-pictures", dest="pictures", action="store_false", help="no pictures in the results")
     parser.add_argument("--only", metavar="ITEM", default="", help="run the checks of one item alone, such as 3.1.1")
 
 

@@ -38,8 +38,10 @@ _LEADERBOARD_VALUE = "__leaderboard_value__"
 class Show:
     """What a check adds to its own output: evidence for the student, such as a table of runs or a curve."""
 
-    def __init__(self) -> None:
+    def __init__(self, pictures: bool = True) -> None:
+        """`pictures`: whether figures are drawn and kept."""
         self.sections: list[Section] = []
+        self._pictures = pictures
 
     def text(self, heading: str, body: str, preformatted: bool = False) -> None:
         """Add a text; `preformatted` keeps its spaces."""
@@ -49,9 +51,17 @@ class Show:
         """Add a table; the first row is its header."""
         self._add(Section(heading, table=tuple(tuple(str(cell) for cell in row) for row in rows)))
 
-    def figure(self, heading: str, png: bytes, description: str) -> None:
-        """Add a PNG of at most 45 kB; `description` says in words what it shows."""
-        self._add(image_section(heading, png, description))
+    def figure(self, heading: str, png: bytes | Callable[[], bytes], description: str) -> None:
+        """Add a PNG of at most 45 kB, or what draws one; `description` says in words what it shows.
+
+        Without matplotlib the description stands alone.
+        """
+        if not self._pictures:
+            return
+        try:
+            self._add(image_section(heading, png() if callable(png) else png, description))
+        except ImportError:
+            self._add(Section(heading, f"{description}\n(Not drawn: matplotlib is not installed here.)"))
 
     def _add(self, section: Section) -> None:
         # A property check shows for every example: the last ones are kept.

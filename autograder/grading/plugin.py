@@ -37,7 +37,7 @@ from autograder.assignment import Assignment
 from autograder.grading import examples, scoring, verdict
 from autograder.grading.alarm import Overrun, alarm
 from autograder.grading.board import Board
-from autograder.grading.fixtures import CheckFixtures, Credit, Running, first_error
+from autograder.grading.fixtures import CheckFixtures, Credit, Running, Show, first_error
 from autograder.grading.listing import NEEDS_FILE, CheckInfo, list_checks, overlooked
 from autograder.grading.results import Fault, LeaderboardEntry, RemarkRecord, Results, ResultsWriter
 from autograder.grading.sections import Section, clean
@@ -72,11 +72,13 @@ class GradingPlugin(CheckFixtures):
         remarks: Iterable[Any] = (),
         missing: Sequence[str] = (),
         only: str = "",
+        pictures: bool = True,
     ) -> None:
         """`sandbox_session` is a `sandbox.session.Session`; `deadline` is a value of `time.monotonic()`.
 
         `remarks` are the collector's (severity, file, text). `missing` names the files that the submission does not
-        have. `only` keeps to the checks whose number is that, or continues it after a dot.
+        have. `only` keeps to the checks whose number is that, or continues it after a dot. `pictures`: whether checks
+        may show pictures, unless the assignment says that they do not.
         """
         super().__init__()
         self._assignment = assignment
@@ -86,6 +88,7 @@ class GradingPlugin(CheckFixtures):
         self._public_only = public_only
         self._missing = frozenset(missing)
         self._only = only
+        self._pictures = pictures and assignment.pictures
         self._infos: dict[str, CheckInfo] = {}
         self._uncollected: list[Fault] = []
         self._no_worker = False
@@ -167,7 +170,8 @@ class GradingPlugin(CheckFixtures):
         """One check from its start to its entry in the document."""
         assert isinstance(item, pytest.Function)
         budget = self._assignment.budgets.check_seconds
-        self.running = Running(self._infos[item.nodeid], Credit(item), budget, self._deadline)
+        show = Show(self._pictures)
+        self.running = Running(self._infos[item.nodeid], Credit(item), budget, self._deadline, show=show)
         remaining = self._deadline - time.monotonic()
         with examples.profile(), alarm(max(LEAST_SECONDS, min(remaining, OVERRUN_FACTOR * budget))):
             result = yield

@@ -54,13 +54,14 @@ def run_checks(
     remarks: Iterable[Any] = (),
     missing: Sequence[str] = (),
     only: str = "",
+    pictures: bool = True,
 ) -> RunReport:
     """Run the checks of `assignment` on the submission that `session` serves, and return how it went.
 
     results_path: where the document is written, before the first and after every check; None writes none.
     public_only: run the checks in public/ alone. deadline: the end of the run in `time.monotonic()`; the assignment's
     run_seconds from now where None. remarks: the collector's. missing: the required and optional files that were not
-    submitted. only: a number, to run the checks below it.
+    submitted. only: a number, to run the checks below it. pictures: whether they may show pictures.
 
     Raises GraderError where the document cannot be written; any other failure is in the report.
     """
@@ -73,6 +74,7 @@ def run_checks(
         remarks=remarks,
         missing=missing,
         only=only,
+        pictures=pictures,
     )
     plugin.start()
     folders = [assignment.public_folder] if public_only else [assignment.public_folder, assignment.hidden_folder]

@@ -1,10 +1,9 @@
 """3.1.6: what the training run learns, and the record that was submitted."""
 
-import io
-
 import pytest
 from gradescope_utils.autograder_utils.decorators import number, visibility, weight
 
+from autograder.checks import pictures
 from autograder.checks.compare import call, fail
 from autograder.checks.runs import find_record, read_record
 
@@ -65,9 +64,8 @@ def test_submitted_record(probes, show):
     record = read_record(probes.read_submitted_file(SUBMITTED), SUBMITTED, called=f"reading your {SUBMITTED}")
     rows = [("accuracy", "first epoch", "last epoch"), *((key, *ends_of(record[key])) for key in ("train", "val"))]
     show.table(f"{SUBMITTED}: test accuracy {record['test']:.3f}, {record['time']:.1f} seconds", rows)
-    picture = drawn(record)
-    if picture:
-        show.figure("Your curves", picture, "training and validation accuracy after each epoch")
+    lines = {"train": record["train"], "validation": record["val"]}
+    show.figure("Your curves", lambda: pictures.curves(lines, "epoch", "accuracy"), "accuracy after each epoch")
     if len(record["train"]) > 1 and record["train"][-1] <= record["train"][0]:
         fail("the training accuracy in your file does not grow", expected="a curve that grows with the epochs")
 
@@ -75,21 +73,3 @@ def test_submitted_record(probes, show):
 def ends_of(curve):
     """The first and the last value, for reading."""
     return f"{curve[0]:.3f}", f"{curve[-1]:.3f}"
-
-
-def drawn(record):
-    """The two curves as a PNG, or None where matplotlib is not installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return None
-    figure = Figure(figsize=(5, 3), dpi=80, layout="constrained")
-    axes = figure.subplots()
-    epochs = range(1, len(record["train"]) + 1)
-    axes.plot(epochs, record["train"], marker="o", label="train")
-    axes.plot(epochs, record["val"], marker="o", label="validation")
-    axes.set(xlabel="epoch", ylabel="accuracy")
-    axes.legend()
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
