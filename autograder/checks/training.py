@@ -25,6 +25,7 @@ from autograder.checks.training_records import (
     Clear,
     Loss,
     Network,
+    Parameter,
     Records,
     Step,
     read_records,
@@ -144,10 +145,10 @@ def require_training(records: Records, *, called: str) -> Network:
     stepped = records.of(Step)
     if not stepped and records.errors:
         raise records.errors[0].as_student_error()
-    network = trained_network(records)
-    if network is None and not records.of(Call):
+    networks = trained_networks(records)
+    if not records.of(Call):
         fail("no network was called", called=called, expected="a network that is trained on batches of images")
-    if network is None or not records.counts.get("backward"):
+    if not networks or not records.counts.get("backward"):
         fail(
             "a network was called, and no gradient of a loss was ever computed",
             called=called,
@@ -161,13 +162,16 @@ def require_training(records: Records, *, called: str) -> Network:
             cause="no_step",
             expected="optimizer.step() after loss.backward(), for every batch",
         )
-    return network
+    return networks[0]
 
 
-def trained_network(records: Records) -> Network | None:
-    """The network whose answers were trained on most often; where none was, None."""
+def trained_networks(records: Records) -> list[Network]:
+    """The networks whose answers were trained on, the most often trained first."""
     roots = [records.root(call.network) for call in records.of(Call) if call.trained]
-    return records.network(max(sorted(set(roots)), key=roots.count)) if roots else None
+    found = [
+        records.network(number) for number in sorted(set(roots), key=lambda number: (-roots.count(number), number))
+    ]
+    return [network for network in found if network is not None]
 
 
 def assert_gradients_cleared(records: Records, *, called: str) -> None:
@@ -250,28 +254,33 @@ def assert_plain_steps(records: Records, *, called: str) -> None:
             )
 
 
-def assert_every_parameter_moves(records: Records, network: Network, *, called: str) -> None:
-    """No parameter that takes part stays as it was. Raises CheckFailed (frozen_parameters).
+def assert_every_parameter_moves(records: Records, *, called: str) -> None:
+    """No parameter that takes part in a training stays as it was. Raises CheckFailed (frozen_parameters).
 
     A parameter that has a gradient and an optimiser may stand still (a dead ReLU), and one that the network never uses
     is another check's matter.
     """
     by_hand = any(step.optimizer == 0 for step in records.of(Step))
-    frozen = [
-        parameter.name
-        for parameter in network.parameters
-        if not parameter.changed
-        and parameter.used
-        and not (parameter.trainable and parameter.given_gradient and (parameter.optimizers or by_hand))
-    ]
-    if frozen:
-        shown = ", ".join(frozen[:NAMES_SHOWN]) + (", ..." if len(frozen) > NAMES_SHOWN else "")
-        fail(
-            f"{len(frozen)} of {len(network.parameters)} parameters of {network.class_name} never changed: {shown}",
-            called=called,
-            cause="frozen_parameters",
-            expected="an optimiser that holds model.parameters(), all of them, and gradients that reach each",
-        )
+    for network in trained_networks(records):
+        frozen = [parameter.name for parameter in network.parameters if _is_frozen(parameter, by_hand)]
+        if frozen:
+            fail(
+                f"{len(frozen)} of {len(network.parameters)} parameters of {network.class_name} never changed: "
+                + _listed(frozen),
+                called=called,
+                cause="frozen_parameters",
+                expected="an optimiser that holds model.parameters(), all of them, and gradients that reach each",
+            )
+
+
+def _is_frozen(parameter: Parameter, by_hand: bool) -> bool:
+    if parameter.changed or not parameter.used:
+        return False
+    return not (parameter.trainable and parameter.given_gradient and (parameter.optimizers or by_hand))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
 
 
 # ---- Modes ------------------------------------------------------------------------------------------------------
@@ -350,7 +359,7 @@ def assert_test_changes_nothing(records: Records, *, called: str) -> None:
         changed = [parameter.name for parameter in network.parameters if parameter.changed] + network.buffers_changed
         if changed:
             fail(
-                f"testing changed {', '.join(changed[:NAMES_SHOWN])}",
+                f"testing changed {_listed(changed)}",
                 called=called,
                 cause="mutates_state",
                 expected="a network that is after the test what it was before: call model.eval() first",
@@ -370,7 +379,7 @@ def assert_loss_function(records: Records, functions: Sequence[str], *, called: 
 def assert_single_softmax(records: Records, *, called: str) -> None:
     """What the loss function is given has the form it expects. Raises CheckFailed (double_softmax, or the facts)."""
     for loss in records.of(Loss):
-        if not loss.gradients or loss.input is None or loss.input.ndim != 2 or loss.input.shape[1] < 2:
+        if not loss.gradients or loss.input is None or loss.input.ndim != 2 or not loss.input.size:
             continue
         form = _form(loss.input)
         if loss.function == "cross_entropy" and form != "scores":
@@ -418,7 +427,7 @@ def assert_loss_falls(losses: Any, bar: float, *, called: str, name: str = "the 
 def with_any_batch_size(run: Callable[[int], Any], usual: int, others: Sequence[int], *, called: str) -> None:
     """Run with a usual batch size, then with others. Raises CheckFailed (hard_coded_batch) where only these fail.
 
-    An error with the usual size is raised as it is.
+    An error with the usual size is raised as it is, so let that size divide the number of images.
     """
     run(usual)
     for size in others:

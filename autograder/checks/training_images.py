@@ -109,39 +109,59 @@ def assert_does_not_train_on_test(records: Records, network: Network, gallery: G
 # ---- Noise ------------------------------------------------------------------------------------------------------
 
 
-def assert_denoises(
-    records: Records,
-    network: Network,
-    gallery: Gallery,
-    *,
-    called: str,
-    deviations: tuple[float, ...] = (0.3, 0.3**0.5),
-) -> None:
-    """It trains on noisy inputs, with fresh noise of one of these deviations, and clean targets.
+@dataclass(frozen=True)
+class Noisy:
+    """A training call with noise on its input: the images recognised in it, and what the loss compared with."""
 
-    `gallery` has pixels from 0 to 1. Clipping the noisy image to that range is accepted. Raises CheckFailed
+    call: Call
+    matches: list[Match]
+    loss: Loss | None
+
+
+def noisy_calls(records: Records, gallery: Gallery) -> list[Noisy]:
+    """The training calls, of any network, whose recognised inputs carry noise; `gallery` has pixels from 0 to 1."""
+    found = []
+    for call in records.of(Call):
+        matches = gallery.matches(call.rows) if call.trained else []
+        if sum(match.deviation > CLEAN for match in matches) > len(matches) / 2:
+            found.append(Noisy(call, matches, _loss_of(call, records)))
+    return found
+
+
+def _loss_of(call: Call, records: Records) -> Loss | None:
+    """The loss that was computed next, before the same network was called again."""
+    later = (event for event in records.events if event.at > call.at)
+    for event in later:
+        if isinstance(event, Loss) and event.gradients:
+            return event
+        if isinstance(event, Call) and event.network == call.network:
+            break
+    return None
+
+
+def assert_denoises(
+    records: Records, gallery: Gallery, *, called: str, deviations: tuple[float, ...] = (0.3, 0.3**0.5)
+) -> None:
+    """Networks are trained on noisy inputs, with fresh noise of one of these deviations, and clean targets.
+
+    Training without noise beside it is no fault. Clipping the noisy image to 0..1 is accepted. Raises CheckFailed
     (noise_on_target, noise_wrong_scale, noise_not_fresh, or without a cause where there is no noise).
     """
-    calls = [call for call in records.calls(network.number, trained=True) if not call.part]
-    seen = [(call, gallery.matches(call.rows)) for call in calls]
-    matches = [match for _, found in seen for match in found]
-    if not matches:
-        fail("none of the training images was recognised", called=called, expected="images of the data set, with noise")
-    noisy = [match for match in matches if match.deviation > CLEAN]
-    if len(noisy) < len(matches) / 2:
+    noisy = noisy_calls(records, gallery)
+    if not noisy:
         fail(
-            "the images reached the network without noise while it trained",
+            "no noisy image reached a network while it trained",
             called=called,
             expected="noisy = images + 0.3 * torch.randn_like(images), and model(noisy)",
         )
-    _assert_clean_targets(records, gallery, called)
-    _assert_scale(noisy, gallery, deviations, called)
-    _assert_fresh(seen, called)
+    _assert_clean_targets(noisy, gallery, called)
+    _assert_scale([match for call in noisy for match in call.matches], gallery, deviations, called)
+    for network in sorted({call.call.network for call in noisy}):
+        _assert_fresh([call.matches for call in noisy if call.call.network == network], called)
 
 
-def _assert_clean_targets(records: Records, gallery: Gallery, called: str) -> None:
-    targets = [loss.target for loss in records.of(Loss) if loss.gradients and loss.shape == loss.target_shape]
-    matches = [match for target in targets for match in gallery.matches(target)]
+def _assert_clean_targets(noisy: list[Noisy], gallery: Gallery, called: str) -> None:
+    matches = [match for call in noisy if call.loss for match in gallery.matches(call.loss.target)]
     if sum(match.deviation > CLEAN for match in matches) > len(matches) / 2:
         fail(
             "the images that the loss compares with are noisy, too",
@@ -172,18 +192,14 @@ def _clipped_deviation(noisy: list[Match], gallery: Gallery, deviation: float) -
     return float(np.median([_rest(row, image).std() for row, image in zip(rows, images, strict=True)]))
 
 
-def _assert_fresh(seen: list[tuple[Call, list[Match]]], called: str) -> None:
+def _assert_fresh(batches: list[list[Match]], called: str) -> None:
     """The same noise twice: on one image at two times, or row by row in two batches."""
     pairs = 0
     earlier: dict[int, Array] = {}
-    first: list[Match] = []
-    for number, (_, found) in enumerate(seen):
-        for match in found:
-            if match.index in earlier and _alike(earlier[match.index], match.rest):
-                pairs += 1
-        pairs += sum(_alike(a.rest, b.rest) for a, b in zip(first, found, strict=False) if a.index != b.index)
+    for found in batches:
+        pairs += sum(match.index in earlier and _alike(earlier[match.index], match.rest) for match in found)
+        pairs += sum(_alike(a.rest, b.rest) for a, b in zip(batches[0], found, strict=False) if a.index != b.index)
         earlier.update({match.index: match.rest for match in found})
-        first = first if number else found
     if pairs >= FEW:
         fail(
             "the same noise was added again to later images",

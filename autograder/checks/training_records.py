@@ -57,6 +57,8 @@ class Loss(Event, frozen=True, tag="loss"):
     """A loss function of torch.nn.functional was called, directly or by a module such as nn.CrossEntropyLoss."""
 
     function: str
+    network: int
+    """The network called last before it; 0 for none."""
     value: float | None
     gradients: bool
     shape: tuple[int, ...] | None
@@ -79,7 +81,7 @@ class Clear(Event, frozen=True, tag="clear"):
 
 
 class Step(Event, frozen=True, tag="step"):
-    """Parameters were stepped, by an optimiser or (0) by hand.
+    """Parameters were stepped, by an optimiser or (0) by hand, after a call of the network numbered `network`.
 
     The rest is known for the first few steps (`compared`): how many tensors moved, the size of the change and of the
     gradients it used; cosines of the change with minus these gradients (`descent`) and with minus the gradient of the
@@ -88,6 +90,7 @@ class Step(Event, frozen=True, tag="step"):
     -learning rate · gradient (`plain_error`).
     """
 
+    network: int
     optimizer: int
     rate: float | None
     held: int

@@ -33,14 +33,22 @@ PICTURES = (
 SMALLEST_NOISE = 16
 MAX_LABELS = 20_000
 MAX_SAVED_NAMES = 64
+MAX_PICTURES = 64
 
 
 class LibraryCalls:
     """Wraps library functions so that their calls are recorded."""
 
-    def __init__(self, log: records.Log, count_steps: Callable[[], int], steps_per_pass: int | None) -> None:
+    def __init__(
+        self,
+        log: records.Log,
+        count_steps: Callable[[], int],
+        latest_network: Callable[[], int],
+        steps_per_pass: int | None,
+    ) -> None:
         """`steps_per_pass`: a pass through a data loader ends after so many steps; None leaves it whole."""
         self._log = log
+        self._latest_network = latest_network
         self._count_steps = count_steps
         self._steps_per_pass = steps_per_pass
         self._depth = 0
@@ -79,12 +87,14 @@ class LibraryCalls:
         return wrap
 
     def _add_loss(self, name: str, given: Any, target: Any, value: Any) -> None:
-        bucket = f"{name} {torch.is_grad_enabled()}"
+        network = self._latest_network()
+        bucket = f"{name} {network} {torch.is_grad_enabled()}"
         early = self._log.is_early("loss", bucket)
         event = self._log.add(
             "loss",
             bucket,
             function=name,
+            network=network,
             value=records.number(value),
             gradients=bool(getattr(value, "requires_grad", False)),
             shape=records.shape_of(given),
@@ -175,13 +185,7 @@ class LibraryCalls:
         return wrap
 
     def _add_picture(self, name: str, values: Any, file: Any) -> None:
-        if isinstance(values, tuple | list) and values and all(isinstance(v, torch.Tensor) for v in values[:64]):
-            values = (
-                torch.stack([v.detach() for v in values[:64]]) if len({v.shape for v in values[:64]}) == 1 else None
-            )
-        elif isinstance(values, tuple | list):
-            array = np.asarray(values, dtype=object)
-            values = array.astype(float) if array.ndim == 2 and array.size < MAX_LABELS else None
+        values = _drawn(values)
         self._log.add(
             "picture",
             name,
@@ -192,9 +196,10 @@ class LibraryCalls:
         )
 
     def _watch_save(self, original: Any) -> Any:
-        def save(value: Any, file: Any, *arguments: Any, **keywords: Any) -> Any:
-            self._log.add("save", file=_file_name(file), **_saved(value))
-            return original(value, file, *arguments, **keywords)
+        def save(*arguments: Any, **keywords: Any) -> Any:
+            file = _file_name(_argument(arguments, keywords, 1, "f"))
+            self._log.add("save", file=file, **_saved(_argument(arguments, keywords, 0, "obj")))
+            return original(*arguments, **keywords)
 
         return save
 
@@ -225,6 +230,21 @@ def _at(arguments: Any, keywords: Any, position: int | None) -> Any:
     return next(
         (keywords[name] for name in ("tensor", "X", "arr", "data", "fname", "fp", "C") if name in keywords), None
     )
+
+
+def _drawn(values: Any) -> Any:
+    """What is drawn as one tensor or array: of a data frame its numbers, of a list of pictures all of them."""
+    if callable(getattr(values, "to_numpy", None)):
+        values = values.to_numpy()
+    if not isinstance(values, tuple | list):
+        return values
+    tensors = [item.detach() for item in values[:MAX_PICTURES] if isinstance(item, torch.Tensor)]
+    if tensors and len({tensor.shape for tensor in tensors}) == 1:
+        return torch.stack(tensors)
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (ValueError, TypeError):
+        return None
 
 
 def _file_name(file: Any) -> str | None:

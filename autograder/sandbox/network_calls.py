@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from autograder.sandbox import records
 
@@ -34,6 +35,8 @@ class NetworkCalls:
     def __init__(self, log: records.Log) -> None:
         self.networks: list[Network] = []
         self.used: set[int] = set()
+        self.latest = 0
+        """The number of the network called last."""
         self._log = log
         self._owners: dict[int, tuple[Network, str]] = {}
         self._depth = 0
@@ -61,7 +64,8 @@ class NetworkCalls:
 
     def parameters(self) -> dict[int, torch.Tensor]:
         """Every parameter of every network, by its identity."""
-        return {id(value): value for network in self.networks for value in network.module.parameters()}
+        every = (value for network in self.networks for value in network.module.parameters())
+        return {id(value): value for value in every if not is_lazy(value)}
 
     @property
     def is_inside(self) -> bool:
@@ -95,6 +99,7 @@ class NetworkCalls:
 
     def _begin(self, network: Network, part: str, module: torch.nn.Module, arguments: Any) -> dict[str, Any]:
         given = next((value for value in arguments if isinstance(value, torch.Tensor)), None)
+        self.latest = network.number
         with_gradients = torch.is_grad_enabled()
         bucket = f"{network.number} {part} {module.training} {with_gradients}"
         self._early = self._log.is_early("call", bucket)
@@ -161,7 +166,7 @@ class NetworkCalls:
         parameters = [
             {
                 "name": records.text(name),
-                "shape": list(value.shape),
+                "shape": [] if is_lazy(value) else list(value.shape),
                 "trainable": bool(value.requires_grad),
                 "optimizers": holders.get(id(value), []),
                 "given_gradient": id(value) in graded,
@@ -194,9 +199,12 @@ def checksum(module: torch.nn.Module) -> list[float]:
 
 
 def _sums(value: torch.Tensor) -> tuple[float, float]:
-    with torch.no_grad():
-        flat = value.detach().reshape(-1).double()
-        return float(flat.sum()), float(flat.square().sum())
+    if is_lazy(value):
+        return 0.0, 0.0
+    flat = value.detach().reshape(-1)
+    if not flat.is_floating_point():
+        flat = flat.double()
+    return float(flat.sum(dtype=torch.float64)), float(torch.dot(flat, flat))
 
 
 def _tensors_in(value: Any, depth: int = 3) -> Iterator[torch.Tensor]:

@@ -30,10 +30,10 @@ class OptimizerSteps:
         self._log = log
         self._calls = calls
         self._optimizers: list[torch.optim.Optimizer] = []
-        self._detailed = 0
+        self._detailed: dict[int, int] = {}
         self._backwards = 0
         self._recent: Tensors | None = {}
-        self._total: Tensors | None = {}
+        self._totals: dict[int, Tensors | None] = {}
         self._before: Tensors = {}
         self._gradients: Tensors = {}
         self._in_step = False
@@ -52,13 +52,19 @@ class OptimizerSteps:
             again = self._again(loss)
             result = original(tensors, *arguments, **keywords)
             self._backwards += 1
-            self._recent, self._total = _sum(self._recent, again), _sum(self._total, again)
+            self._recent = _sum(self._recent, again)
+            self._totals[self._calls.latest] = _sum(self._totals.get(self._calls.latest, {}), again)
             watched = self._watched()
             self.given_gradient.update(key for key, value in watched.items() if value.grad is not None)
             if again is not None and not self._before:
                 self._before = _copies(watched)
                 self._gradients = _gradients(watched)
-            self._log.add("backward", value=records.number(loss), loss=getattr(loss, "autograder_loss", None))
+            self._log.add(
+                "backward",
+                str(self._calls.latest),
+                value=records.number(loss),
+                loss=getattr(loss, "autograder_loss", None),
+            )
             return result
 
         return backward
@@ -66,15 +72,18 @@ class OptimizerSteps:
     def _again(self, loss: Any) -> Tensors | None:
         """The gradient of this loss alone; None where it is not computed."""
         watched = {key: value for key, value in self._watched().items() if value.requires_grad}
-        if self._detailed >= DETAILED_STEPS or not isinstance(loss, torch.Tensor) or loss.numel() != 1 or not watched:
-            return None
-        if sum(value.numel() for value in watched.values()) > DETAILED_ENTRIES:
+        if not isinstance(loss, torch.Tensor) or loss.numel() != 1 or not watched or not self._wants_detail(watched):
             return None
         try:
             found = torch.autograd.grad(loss, list(watched.values()), retain_graph=True, allow_unused=True)
         except RuntimeError:  # no graph: the student's own call is about to say so
             return None
         return {key: value.detach() for key, value in zip(watched, found, strict=True) if value is not None}
+
+    def _wants_detail(self, watched: Tensors) -> bool:
+        """For the first steps of each network, where it is not too large."""
+        few = self._detailed.get(self._calls.latest, 0) < DETAILED_STEPS
+        return few and sum(value.numel() for value in watched.values()) <= DETAILED_ENTRIES
 
     def _watched(self) -> Tensors:
         """Every parameter of a network seen or of an optimiser."""
@@ -114,7 +123,7 @@ class OptimizerSteps:
         self._number(optimizer)
         self._in_step = True
         watched = self._watched()
-        if self._detailed < DETAILED_STEPS and sum(v.numel() for v in watched.values()) <= DETAILED_ENTRIES:
+        if self._wants_detail(watched):
             self._before, self._gradients = _copies(watched), _gradients(watched)
         else:
             self._before = {}
@@ -135,12 +144,21 @@ class OptimizerSteps:
     def _add(self, optimizer: int, held: Tensors, rate: float | None) -> None:
         """One step, compared with the gradients."""
         self.count += 1
+        bucket = f"{optimizer} {self._calls.latest}"
         event = self._log.add(
-            "step", str(optimizer), optimizer=optimizer, rate=rate, held=len(held), backwards=self._backwards
+            "step",
+            bucket,
+            network=self._calls.latest,
+            optimizer=optimizer,
+            rate=rate,
+            held=len(held),
+            backwards=self._backwards,
         )
-        event |= _comparison(held, self._before, self._gradients, self._recent, self._total, rate)
+        event |= _comparison(
+            held, self._before, self._gradients, self._recent, self._totals.get(self._calls.latest), rate
+        )
         if self._before:
-            self._detailed += 1
+            self._detailed[self._calls.latest] = self._detailed.get(self._calls.latest, 0) + 1
         self._backwards, self._recent, self._before, self._gradients = 0, {}, {}, {}
 
     # -- the end ------------------------------------------------------------------------------------------------

@@ -101,9 +101,9 @@ def text(value: Any) -> str:
 
 
 def as_tensor(value: Any) -> torch.Tensor | None:
-    """A tensor or a numeric array as a detached tensor; None for anything else."""
+    """A dense real tensor or array as a detached tensor; None for anything else."""
     if isinstance(value, torch.Tensor):
-        return value.detach()
+        return value.detach() if value.layout == torch.strided and not value.is_complex() else None
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return torch.as_tensor(np.ascontiguousarray(value))
     return None
