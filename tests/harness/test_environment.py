@@ -356,3 +356,57 @@ def test_a_worker_that_serves_one_check_has_the_same_surroundings(run):
         def answer(): return len(datasets.MNIST("/nowhere", download=True)), torch.ones(1).cuda().device.type
     """
     assert run(text, forks=False)[0] == (6, "cpu")
+
+
+class TestConfinement:
+    def test_torch_works_under_every_protection_that_this_machine_has(self, open_session):
+        text = """
+            import torch
+            def answer():
+                torch.set_num_threads(3)
+                image = torch.ones(8, 16, 64, 64, requires_grad=True)
+                torch.nn.functional.conv2d(image, torch.ones(32, 16, 3, 3)).sum().backward()
+                return float(image.grad.sum()), torch.get_num_threads()
+            def share():
+                torch.ones(4).share_memory_()
+            def process():
+                import torch.multiprocessing as processes
+                processes.Process(target=print).start()
+        """
+        with open_session(text).check(60) as check:
+            total, threads = check.submission.answer()
+            assert total == 8 * 32 * 16 * 9 * 62 * 62
+            assert threads == 3
+            for forbidden in ("share", "process"):
+                with pytest.raises(StudentError):
+                    getattr(check.submission, forbidden)()
+            assert check.submission.answer()[0] == total
+
+    def test_a_tensor_beyond_the_memory_limit_is_an_error_and_not_the_end(self, run):
+        text = """
+            import torch
+            def answer():
+                try:
+                    torch.ones(1 << 31)
+                except RuntimeError as error:
+                    return str(error)
+        """
+        message, _, _ = run(text, policy=Policy(import_seconds=60, memory_mb=400))
+        assert "memory" in message
+
+    def test_one_check_trains_within_the_memory_that_the_assignments_allow(self, run):
+        text = """
+            import torch
+            import torchvision, matplotlib.pyplot, sklearn.metrics
+            def answer():
+                model = torch.nn.Sequential(
+                    torch.nn.Conv2d(1, 40, 5), torch.nn.ReLU(), torch.nn.MaxPool2d(2),
+                    torch.nn.Conv2d(40, 80, 5), torch.nn.ReLU(), torch.nn.MaxPool2d(2),
+                    torch.nn.Flatten(), torch.nn.Linear(1280, 500), torch.nn.Linear(500, 10))
+                optimizer = torch.optim.Adam(model.parameters())
+                loss = model(torch.ones(128, 1, 28, 28)).pow(2).mean()
+                loss.backward()
+                optimizer.step()
+                return loss.item()
+        """
+        assert run(text, policy=Policy(import_seconds=60, memory_mb=400))[0] > 0
