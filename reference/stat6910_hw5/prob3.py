@@ -51,23 +51,20 @@ class BatchNormNet(nn.Module):
         super().__init__()
         # BEGIN SOLUTION 3.2
         # | Make the layers of `Net` again, and a batch normalization for each of the two hidden layers.
-        self.layers = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(PIXELS, hidden),
-            nn.BatchNorm1d(hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, hidden),
-            nn.BatchNorm1d(hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, CLASSES),
-        )
+        self.hidden1 = nn.Linear(PIXELS, hidden)
+        self.normal1 = nn.BatchNorm1d(hidden)
+        self.hidden2 = nn.Linear(hidden, hidden)
+        self.normal2 = nn.BatchNorm1d(hidden)
+        self.output = nn.Linear(hidden, CLASSES)
         # END SOLUTION
 
     def forward(self, x):
         """Return the scores, float (N, 10)."""
         # BEGIN SOLUTION 3.2
         # | As in `Net`, with each hidden layer normalized. The scores themselves are not.
-        return self.layers(x)
+        x = torch.relu(self.normal1(self.hidden1(x.flatten(1))))
+        x = torch.relu(self.normal2(self.hidden2(x)))
+        return self.output(x)
         # END SOLUTION
 
 

@@ -13,7 +13,6 @@ import argparse
 import numpy as np
 import torch
 from alexnet import AlexNet, as_input, load_alexnet
-from torch import nn
 
 SIDE = 227
 
@@ -27,10 +26,10 @@ def first_conv_outputs(model, images):
     from the network.
     """
     # BEGIN SOLUTION 4 (4.2)
-    # | Find the first nn.Conv2d in the network and get its output for the images, without gradients and in
+    # | Find the first torch.nn.Conv2d in the network and get its output for the images, without gradients and in
     # | evaluation mode: a forward hook does it for every network. Beware that the ReLU behind it works in place, so
     # | keep a copy, and that a hook stays until you remove it.
-    layer = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
+    layer = next(module for module in model.modules() if isinstance(module, torch.nn.Conv2d))
     outputs = []
     hook = layer.register_forward_hook(lambda _module, _inputs, output: outputs.append(output.detach().clone()))
     try:

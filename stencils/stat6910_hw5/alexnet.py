@@ -51,10 +51,10 @@ class AlexNet(nn.Module):
 
 
 def load_alexnet(weights):
-    """Return AlexNet with the weights in the file `weights` (a state dict), ready to classify."""
+    """Return AlexNet with the weights in the file `weights` (a state dict), in training mode as any new network."""
     model = AlexNet()
     model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    return model.eval()
+    return model
 
 
 def as_input(image):

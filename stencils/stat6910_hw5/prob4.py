@@ -13,7 +13,6 @@ import argparse
 import numpy as np
 import torch
 from alexnet import AlexNet, as_input, load_alexnet
-from torch import nn
 
 SIDE = 227
 
@@ -27,7 +26,7 @@ def first_conv_outputs(model, images):
     from the network.
     """
     # TODO 4 (4.2):
-    # Find the first nn.Conv2d in the network and get its output for the images, without gradients and in
+    # Find the first torch.nn.Conv2d in the network and get its output for the images, without gradients and in
     # evaluation mode: a forward hook does it for every network. Beware that the ReLU behind it works in place, so
     # keep a copy, and that a hook stays until you remove it.
     raise NotImplementedError("first_conv_outputs (4 (4.2)) is not written yet")

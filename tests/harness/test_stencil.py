@@ -258,7 +258,8 @@ def test_no_line_of_a_solution_is_in_the_stencil(name):
         given = {line.strip() for number, line in enumerate(source.splitlines(), 1) if number not in solved}
         for line in (line.strip() for block in blocks for line in block.solution):
             # A line that the given code has too, such as `return model`, gives nothing away, nor does a bracket.
-            assert line in given or line in (")", "") or line not in handed_out, f"{file_name} hands out {line!r}"
+            words = any(character.isalnum() for character in line)
+            assert line in given or not words or line not in handed_out, f"{file_name} hands out {line!r}"
 
 
 @pytest.mark.parametrize("name", IDS)
