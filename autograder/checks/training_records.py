@@ -145,11 +145,12 @@ class Confusion(Event, frozen=True, tag="confusion"):
 
 
 class Picture(Event, frozen=True, tag="picture"):
-    """An array was drawn or a picture was saved."""
+    """An array was drawn or a picture was saved; `count` so far by this function and of this shape."""
 
     function: str
     file: str | None
     shape: tuple[int, ...] | None
+    count: int
     values: np.ndarray | None
 
 

@@ -19,19 +19,16 @@ def saved_as(records: Records, name: str) -> Save | None:
 
 
 def pictures_of(records: Records, size: tuple[int, int]) -> int:
-    """How many arrays of this height and width were drawn or saved as pictures, all of a grid counted."""
-    counts = []
+    """How many arrays of this height and width were drawn or saved as pictures, in the way that did the most.
+
+    All pictures of a grid count, and so do all that were drawn one by one.
+    """
+    most = 0
     for picture in records.of(Picture):
-        shape = picture.shape or ()
-        inner = tuple(side for side in shape if side != 1)
-        if inner[-2:] == size:
-            counts.append(int(np.prod(inner[:-2], dtype=np.int64)))
-    singles = counts.count(1)
-    # Single pictures beyond the few that are kept are only counted: forty imshow calls are forty pictures.
-    kept = len(records.of(Picture))
-    return max(
-        sum(counts), records.counts.get("picture", 0) - kept + singles if singles == len(counts) and counts else 0
-    )
+        sides = tuple(side for side in picture.shape or () if side != 1)
+        if sides[-2:] == size:
+            most = max(most, picture.count * int(np.prod(sides[:-2], dtype=np.int64)))
+    return most
 
 
 def picture_files(records: Records) -> list[str]:

@@ -53,6 +53,7 @@ class LibraryCalls:
         self._steps_per_pass = steps_per_pass
         self._depth = 0
         self._loaders: list[Any] = []
+        self._pictures: dict[str, int] = {}
 
     def targets(self) -> Iterator[tuple[str, str, Wrap]]:
         """(module, function, wrap) of everything that is watched here."""
@@ -186,13 +187,17 @@ class LibraryCalls:
 
     def _add_picture(self, name: str, values: Any, file: Any) -> None:
         values = _drawn(values)
+        shape = records.shape_of(values)
+        sort = f"{name} {shape}"
+        self._pictures[sort] = self._pictures.get(sort, 0) + 1
         self._log.add(
             "picture",
-            name,
+            sort,
             function=name,
             file=_file_name(file),
-            shape=records.shape_of(values),
-            values=records.whole(values) if self._log.is_early("picture", name) else None,
+            shape=shape,
+            count=self._pictures[sort],
+            values=records.whole(values) if self._log.is_early("picture", sort) else None,
         )
 
     def _watch_save(self, original: Any) -> Any:
