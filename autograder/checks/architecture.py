@@ -23,6 +23,7 @@ from autograder.checks.compare import fail
 from autograder.checks.folding import Layer, Setting
 from autograder.checks.traces import Skip, Trace
 
+POOLS = ("max_pool", "avg_pool")
 IGNORED = ("dropout", "batch_norm")
 """Left out of a comparison unless the handout's list has them: they change no shape and the lists leave them open."""
 
@@ -253,8 +254,11 @@ def _unlike(layer: Layer, line: Expected, layers: Sequence[Layer], code: int | N
         text = f"{_line(line)}: at this place your network has {_place(layer, layers)}."
         return [Difference(text, _cause_of_replaced(layer, line), line.line)]
     found = []
-    for key in _unequal(layer, line):
+    unequal = _unequal(layer, line)
+    for key in unequal:
         cause = _CAUSE_OF_SETTING.get(key)
+        if key == "padding" and "kernel" in unequal:
+            cause = "wrong_kernel"  # another kernel asks for another padding: one mistake
         if key == "out_features" and layer.value == code:
             cause = "wrong_code_size"
         text = f"{_line(line)}: {_place(layer, layers)} has {_WORD_OF_SETTING.get(key, key)} "
@@ -295,21 +299,34 @@ def skip_levels(trace: Trace) -> tuple[SkipLevel, ...]:
 
 
 def _level(skip: Skip, trace: Trace, layers: Sequence[Layer]) -> SkipLevel:
-    source = trace.resolve(skip.value)
-    pools = [layer for layer in layers if layer.name in ("max_pool", "avg_pool")]
-    before = trace.upstream(source)
-    passed = sum(1 for pool in pools if pool.value in before)
-    made = next((layer for layer in layers if layer.value == source), None)
-    around = trace.downstream(source) & trace.upstream(skip.joined.output)
-    level: int | None = None
-    if made is not None and made.name != "linear":
-        gives_pool = made.name in ("max_pool", "avg_pool") or _stands_for_pool(source, trace)
-        level = passed if gives_pool else passed + 1 if passed < len(pools) else None
-    text = f"the output of {_place(made, layers)}" if made is not None else "the input image"
+    start = trace.resolve(_where_it_leaves(skip, trace))
+    made = next((layer for layer in layers if layer.value == start), None)
+    around = trace.downstream(start) & trace.upstream(skip.joined.output)
     return SkipLevel(
-        level, text, words(skip.joined.name), trace.shape(skip.value)[1:],
+        _pooling_of(start, made, trace, layers),
+        f"the output of {_place(made, layers)}" if made is not None else "the input image",
+        words(skip.joined.name),
+        trace.shape(skip.value)[1:],
         sum(1 for layer in layers if layer.value in around) - 1,
-    )  # fmt: skip
+    )
+
+
+def _where_it_leaves(skip: Skip, trace: Trace) -> int:
+    """The last value on the way to the code from which the connection comes: it may have layers of its own."""
+    towards_code = trace.upstream(trace.code) if trace.code is not None else frozenset({0})
+    return max(trace.upstream(skip.value) & towards_code, default=skip.value)
+
+
+def _pooling_of(start: int, made: Layer | None, trace: Trace, layers: Sequence[Layer]) -> int | None:
+    """The number of the pooling layer that gives the value, or gets it after its convolution; None for any other."""
+    pools = [layer for layer in layers if layer.name in POOLS]
+    before = trace.upstream(start)
+    passed = sum(1 for pool in pools if pool.value in before)
+    if made is None or any(layer.name == "linear" and layer.value in before for layer in layers):
+        return None
+    if made.name in POOLS or _stands_for_pool(start, trace):
+        return max(passed, 1)
+    return passed + 1 if passed < len(pools) else None
 
 
 def _stands_for_pool(value: int, trace: Trace) -> bool:
@@ -317,7 +334,7 @@ def _stands_for_pool(value: int, trace: Trace) -> bool:
     operation = trace.made_by(value)
     while operation is not None and operation.name in (*ACTIVATIONS, *IGNORED):
         operation = trace.made_by(trace.resolve(operation.inputs[0]))
-    return operation is not None and operation.name in ("max_pool", "avg_pool")
+    return operation is not None and operation.name in POOLS
 
 
 def assert_skips(trace: Trace, *, where: str, called: str = "") -> None:
@@ -326,7 +343,7 @@ def assert_skips(trace: Trace, *, where: str, called: str = "") -> None:
     Concatenation and addition both count. `where` is the handout's place.
     """
     skips = skip_levels(trace)
-    pools = sum(1 for layer in trace.encoder() if layer.name in ("max_pool", "avg_pool"))
+    pools = sum(1 for layer in trace.encoder() if layer.name in POOLS)
     found = {skip.level for skip in skips if skip.level is not None}
     missing = [number for number in range(1, pools + 1) if number not in found]
     if not missing:

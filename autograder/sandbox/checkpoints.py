@@ -24,16 +24,18 @@ MAX_PICKLE_BYTES = 4 << 20
 MAX_NAMES = 400
 NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "model_state", "weights")
 
-# What a state dict or a pickled network of torch's own layers names; anything else is told.
-HARMLESS = re.compile(
-    r"^(torch(\.|$)|numpy(\.|$)|collections OrderedDict|_codecs encode|copyreg _reconstructor|argparse Namespace"
-    r"|(__builtin__|builtins) (set|object|complex|slice|bytearray))"
+# What a state dict, or a network made of torch's own layers, names when it is saved: "module name", whole.
+EXPECTED = re.compile(
+    r"torch (\w*Storage|Size|device|dtype|Tensor|Generator|strided|bool|(u?int|b?float|complex|q?u?int)\d+)"
+    r"|torch\._utils _rebuild_\w+|torch\._tensor _rebuild_\w+|torch\.storage (Typed|Untyped)Storage"
+    r"|torch\.serialization _get_layout"
+    r"|torch\.(nn\.(modules|parameter|parallel)|optim)[.\w]* (_Buffer|_ReflectionPadNd|[A-Z]\w*)"
+    r"|torch(\._C)?\._nn gelu|torch\.nn\.functional \w+"
+    r"|numpy(\._?core\.(multiarray|numeric))? (_reconstruct|scalar|_frombuffer|ndarray|dtype)"
+    r"|numpy\.dtypes \w+|numpy\.random\._pickle \w+"
+    r"|collections (OrderedDict|defaultdict)|_codecs encode|copyreg _reconstructor|argparse Namespace"
+    r"|(__builtin__|builtins) (set|object|complex|slice|bytearray|list|dict|int|float)"
 )
-# Within torch and numpy, what runs other code.
-SUSPICIOUS = re.compile(
-    r"(load|hub|jit|compile|exec|eval|system|runstring|_utils_internal|testing|distutils|f2py)", re.I
-)
-REBUILDS = re.compile(r"^torch\._utils _rebuild|^torch\.storage|^torch _utils|_load_from_bytes$")
 
 Record = dict[str, Any]
 
@@ -69,9 +71,9 @@ def foreign_globals(path: Path, modules: Sequence[str]) -> list[str]:
     found: dict[str, None] = {}
     for pickled in _pickles_in(path):
         for name in _globals_in(pickled):
-            own = name.split(" ")[0] in (*modules, "__main__")
-            harmless = HARMLESS.match(name) and (REBUILDS.search(name) or not SUSPICIOUS.search(name))
-            if not own and not harmless:
+            home, _, attribute = name.partition(" ")
+            own = home in (*modules, "__main__") and attribute.isidentifier()
+            if not own and not EXPECTED.fullmatch(name):
                 found[name.replace(" ", ".")] = None
     return list(found)[:20]
 

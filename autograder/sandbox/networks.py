@@ -170,7 +170,7 @@ def _made(build: Callable[[], Any]) -> Record:
     torch.manual_seed(SEED)
     try:
         network = build()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return {"error": _text(error)}
     network = getattr(network, "_orig_mod", network)  # torch.compile's wrapper; its compiler is not wanted here
     if isinstance(network, nn.DataParallel):
@@ -285,7 +285,7 @@ def _call(network: nn.Module, form: str, x: Tensor) -> Record:
             result = network(x.clone())
         outputs = [[path, list(tensor.shape)] for path, tensor in tensors_in(result)]
         return {"form": form, "outputs": outputs, "structure": structure_of(result), "error": ""}
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return {"form": form, "outputs": [], "structure": "", "error": _text(error)}
     finally:
         for module, mode in modes:
@@ -327,7 +327,7 @@ def _per_item(shape: Sequence[int]) -> int:
     return count
 
 
-def _text(error: Exception) -> str:
+def _text(error: BaseException) -> str:
     """Type and message on one bounded line; an error whose own text fails says so."""
     try:
         message = " ".join(str(error).split())

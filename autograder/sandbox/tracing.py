@@ -30,8 +30,8 @@ SEED = 663
 FACTORIES = ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "new_empty", "new_zeros",
              "new_ones", "new_full", "new_empty_strided")  # fmt: skip
 """Operations that take no more than a shape from their argument."""
-SINGLE = ("native_dropout", "max_pool2d_with_indices", "max_pool3d_with_indices", "adaptive_max_pool2d",
-          "native_layer_norm", "native_group_norm", "log_sigmoid_forward")  # fmt: skip
+ONE_RESULT = (*BATCH_NORMS, "native_dropout", "native_layer_norm", "native_group_norm", "log_sigmoid_forward")
+"""Operations whose other results are statistics and masks for the backward pass."""
 _RANDOM = {"bernoulli": "bernoulli", "uniform": "uniform", "rand": "uniform", "rand_like": "uniform",
            "normal": "normal", "randn": "normal", "randn_like": "normal"}  # fmt: skip
 
@@ -283,20 +283,20 @@ class _Recorder(_Mode):
                 self._remember(tensor, constant)
             return
         written = call.written()
-        if call.name in BATCH_NORMS or call.name in SINGLE:
-            outputs = outputs[:1]  # the others are statistics, masks and indices
+        if call.name in ONE_RESULT:
+            outputs = outputs[:1]
         for index, tensor in enumerate(outputs):
-            value = self._record(call, tensor, index if len(outputs) > 1 else None)
+            value = self._record(call, tensor, index)
             if written is not None and tensor is written:
                 self._write(tensor, value, call)
             else:
                 self._remember(tensor, value)
 
-    def _record(self, call: Call, tensor: Tensor, index: int | None) -> int:
+    def _record(self, call: Call, tensor: Tensor, index: int) -> int:
         """Append the operation that made `tensor`; its value's number."""
         name, settings, parameters = describe_operation(call, tensor)
-        if index is not None:
-            settings["part"] = index
+        if index:
+            name, settings = ("pool_indices" if name == "max_pool" else name), {**settings, "part": index}
         source = self._sources.get(call.data[0], call.first_data())
         if name in ("view", "slice") and (factors := _repeats(source, tensor)):
             name, settings = "upsample_nearest", {"scale": factors}

@@ -229,7 +229,8 @@ def test_a_classifier_is_found_however_it_is_made(probes, module, made):
 def test_two_that_fit_are_a_remark_with_the_way_to_settle_it(probes):
     network = find_network(probes, CLASSIFIER, ["two"])
     assert network.name == "First"
-    assert "`Second`" in network.remarks[0] and "`CNN`" in network.remarks[0]
+    assert "`Second`" in network.remarks[0]
+    assert "`CNN`" in network.remarks[0]
 
 
 @pytest.mark.parametrize(

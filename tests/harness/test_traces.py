@@ -200,7 +200,7 @@ def variant(**attributes):
 @pytest.mark.parametrize(
     ("attributes", "cause", "words"),
     [
-        ({"kernel": 5, "padding": 2}, None, "convolution 1 has kernel 5"),
+        ({"kernel": 5, "padding": 2}, "wrong_kernel", "convolution 1 has kernel 5"),
         ({"channels": 6}, "wrong_channels", "convolution 1 has output channels 6"),
         ({"code": 3}, "wrong_code_size", "has outputs 3"),
         ({"on_code": lambda self, z: F.relu(z)}, "activation_on_code", "a ReLU on the code itself"),
@@ -273,7 +273,43 @@ def test_transposed_convolutions_are_no_up_sampling():
     assert "transposed convolution" in explanation.got
 
 
-@pytest.mark.parametrize("kind", [SkipCat, SkipAdd, SkipBuffer])
+class SkipLayer(SkipAdd):
+    """From before the poolings; the connections have layers of their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.side1, self.side2 = nn.Conv2d(4, 4, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x):
+        c1 = F.relu(self.conv1(x))
+        c2 = F.relu(self.conv2(self.pool(c1)))
+        z = self.fc2(F.relu(self.fc1(self.pool(c2).flatten(1))))
+        y = F.relu(self.fc4(F.relu(self.fc3(z)))).view(-1, 8, 7, 7)
+        y = F.relu(self.conv3(self.up(y))) + self.side2(c2)
+        return torch.sigmoid(self.conv4(self.up(y) + F.relu(self.side1(c1))))
+
+
+class Unpools(Plain):
+    """The poolings' indices reach the decoder."""
+
+    def forward(self, x):
+        p1, places1 = F.max_pool2d(F.relu(self.conv1(x)), 2, return_indices=True)
+        p2, places2 = F.max_pool2d(F.relu(self.conv2(p1)), 2, return_indices=True)
+        z = self.fc2(F.relu(self.fc1(p2.flatten(1))))
+        y = F.relu(self.fc4(F.relu(self.fc3(z)))).view(-1, 8, 7, 7)
+        y = F.relu(self.conv3(F.max_unpool2d(y, places2, 2)))
+        return torch.sigmoid(self.conv4(F.max_unpool2d(y, places1, 2)))
+
+
+def test_indices_of_a_pooling_lead_around_the_code():
+    trace = traced(Unpools())
+    with pytest.raises(CheckFailed) as caught:
+        assert_no_way_around(trace, where="Problem 6.1")
+    assert caught.value.explanation.cause == "bypasses_code"
+    assert "max unpool2d" in failure(Unpools()).got
+
+
+@pytest.mark.parametrize("kind", [SkipCat, SkipAdd, SkipBuffer, SkipLayer])
 def test_skip_connections_are_seen_whether_added_or_concatenated(kind):
     trace = traced(kind())
     assert sorted(skip.level for skip in skip_levels(trace)) == [1, 2]
@@ -291,6 +327,16 @@ class OneSkip(Plain):
         return torch.sigmoid(self.conv4(self.up(F.relu(self.conv3(self.up(y))) + p1)))
 
 
+class DeepSkip(Plain):
+    def forward(self, x):
+        p1 = self.pool(F.relu(self.conv1(x)))
+        p2 = self.pool(F.relu(self.conv2(p1)))
+        h = self.fc1(p2.flatten(1))
+        y = F.relu(self.fc4(F.relu(self.fc3(self.fc2(F.relu(h)))) + h)).view(-1, 8, 7, 7)
+        y = F.relu(self.conv3(self.up(y)))
+        return torch.sigmoid(self.conv4(self.up(y + p1)))
+
+
 class InputSkip(Plain):
     def forward(self, x):
         return torch.sigmoid(self.decode(self.encode(x)[0]) + x)
@@ -301,6 +347,7 @@ class InputSkip(Plain):
     [
         (Plain, "skip_missing", "nothing enters the decoder but the code"),
         (OneSkip, "skip_missing", "pooling layer 2"),
+        (DeepSkip, "skip_from_wrong_layer", "the output of linear layer 1 enters the decoder"),
         (InputSkip, "skip_missing", "the input image enters the decoder"),
     ],
 )
