@@ -20,6 +20,10 @@ MONOTONE = ("relu", "leaky_relu", "sigmoid", "tanh")
 """Activations that may stand before or after a max-pooling: the largest entry stays the largest."""
 ENTRY_BY_ENTRY = (*MONOTONE, "elu", "gelu", "silu", "softplus")
 
+REPEATABLE = (*ENTRY_BY_ENTRY, "max_pool", "avg_pool", "upsample_nearest", "upsample_bilinear", "batch_norm", "view",
+              "cat", "softmax", "log_softmax", "pad")  # fmt: skip
+"""Operations that give the same again for the same inputs and settings; so do layers with weights."""
+
 
 class Operation(msgspec.Struct, frozen=True):
     """One operation. `inputs` and `output` are numbers of values; value 0 is the network's input.
@@ -62,6 +66,42 @@ def per_image(shape: Sequence[int], batch: int) -> int:
     for size in shape[1:]:
         count *= size
     return count
+
+
+def without_repeats(operations: Sequence[Operation]) -> tuple[list[Operation], dict[int, int]]:
+    """The operations without those that compute what is there already, and which value each of those equals.
+
+    A submission may run its encoder twice, once for the code and once for the skip connections.
+    """
+    same: dict[int, int] = {}
+    first: dict[Any, int] = {}
+    kept = []
+    for operation in operations:
+        inputs = tuple(same.get(value, value) for value in operation.inputs)
+        key = _computes(operation, inputs)
+        if key is not None and key in first:
+            same[operation.output] = first[key]
+            continue
+        if key is not None:
+            first[key] = operation.output
+        kept.append(msgspec.structs.replace(operation, inputs=inputs))
+    return kept, same
+
+
+def _computes(operation: Operation, inputs: tuple[int, ...]) -> Any:
+    """What identifies the result; None where chance or a tensor that has no name takes part."""
+    settings, parameters = operation.settings, operation.parameters
+    if operation.name in ("convolution", "linear", "transposed_convolution"):
+        named = "weight" in parameters and ("bias" in parameters or not settings.get("has_bias"))
+    else:
+        named = operation.name in REPEATABLE
+    if not named:
+        return None
+    return operation.name, inputs, operation.output_shape, *map(_entries, (settings, parameters))
+
+
+def _entries(mapping: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(mapping.items()))
 
 
 def fold(operations: Sequence[Operation], output: int, input_shape: Shape) -> tuple[Layer, ...]:

@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from autograder.checks.compare import fail
-from autograder.checks.folding import SILENT, Layer, Operation, Shape, fold, per_image
+from autograder.checks.folding import SILENT, Layer, Operation, Shape, fold, per_image, without_repeats
 
 MAX_OPERATIONS = 10_000
 MAX_SIZE = 1 << 31
@@ -54,18 +54,23 @@ class _Record(msgspec.Struct, frozen=True):
 
 
 class Trace:
-    """A forward pass in eval or train mode. Build one with `read_trace`, or `Network.trace`."""
+    """A forward pass in eval or train mode. Build one with `read_trace`, or `Network.trace`.
+
+    operations: all but those that compute again what is there already. outputs: what forward returns. trainable: the
+    names of the parameters that take gradients. output: the value that counts as the network's output.
+    """
 
     def __init__(self, record: _Record, main: int, training: bool) -> None:
         """`main`: the value that counts as the output."""
-        self.operations = record.operations
+        kept, same = without_repeats(record.operations)
+        self.operations = tuple(kept)
         self.outputs = record.outputs
         self.structure = record.structure
         self.input_shape = record.input_shape
         self.trainable = record.trainable
         self.training = training
-        self.output = main
-        self._made_by = {operation.output: operation for operation in record.operations}
+        self.output = same.get(main, main)
+        self._made_by = {operation.output: operation for operation in kept}
 
     def made_by(self, value: int) -> Operation | None:
         """The operation that gives a value; None for the input."""

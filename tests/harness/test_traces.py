@@ -289,6 +289,17 @@ class SkipLayer(SkipAdd):
         return torch.sigmoid(self.conv4(self.up(y) + F.relu(self.side1(c1))))
 
 
+class SkipTwice(SkipAdd):
+    """Runs the encoder once for the code and once for the connections."""
+
+    def forward(self, x):
+        z = self.encode(x)[0]
+        _, p1, p2 = self.encode(x)
+        y = F.relu(self.fc4(F.relu(self.fc3(z)))).view(-1, 8, 7, 7)
+        y = F.relu(self.conv3(self.up(y + p2)))
+        return torch.sigmoid(self.conv4(self.up(y + p1)))
+
+
 class Unpools(Plain):
     """The poolings' indices reach the decoder."""
 
@@ -309,7 +320,7 @@ def test_indices_of_a_pooling_lead_around_the_code():
     assert "max unpool2d" in failure(Unpools()).got
 
 
-@pytest.mark.parametrize("kind", [SkipCat, SkipAdd, SkipBuffer, SkipLayer])
+@pytest.mark.parametrize("kind", [SkipCat, SkipAdd, SkipBuffer, SkipLayer, SkipTwice])
 def test_skip_connections_are_seen_whether_added_or_concatenated(kind):
     trace = traced(kind())
     assert sorted(skip.level for skip in skip_levels(trace)) == [1, 2]
@@ -318,6 +329,13 @@ def test_skip_connections_are_seen_whether_added_or_concatenated(kind):
         assert_no_way_around(trace, where="Problem 6.1")
     assert caught.value.explanation.cause == "bypasses_code"
     assert trace.code_size == 2
+
+
+def test_what_is_computed_twice_is_one_layer():
+    trace = traced(SkipTwice())
+    assert len(trace.encoder()) == len(ENCODER)
+    training = traced(SkipTwice(), training=True)
+    assert len(training.encoder()) == len(ENCODER)
 
 
 class OneSkip(Plain):
