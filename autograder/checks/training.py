@@ -30,7 +30,7 @@ from autograder.checks.training_records import (
     Step,
     read_records,
 )
-from autograder.sandbox.proxy import Probes, RemoteObject, StudentError
+from autograder.sandbox.proxy import Probes, RemoteObject, StudentError, SubmissionProblem
 
 Array = NDArray[np.float64]
 
@@ -66,6 +66,30 @@ def run_entry(probes: Probes, module: str, **budget: Any) -> Records:
     """
     raw = probes.run("training", "run_entry", module, called=f"python {module}.py", **budget)
     return read_records(raw)
+
+
+class Observations:
+    """Runs of scripts that several checks look at, each made once.
+
+    A run is the same every time, so a suite makes one object of this class, in a fixture of the scope "session", and
+    its checks share what the first of them has seen, also where that was the student's error.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[Any, ...], Records | SubmissionProblem] = {}
+
+    def run_entry(self, probes: Probes, module: str, **budget: Any) -> Records:
+        """As the function of this name."""
+        key = (module, *sorted(budget.items()))
+        if key not in self._seen:
+            try:
+                self._seen[key] = run_entry(probes, module, **budget)
+            except SubmissionProblem as problem:
+                self._seen[key] = problem
+        found = self._seen[key]
+        if isinstance(found, SubmissionProblem):
+            raise found
+        return found
 
 
 def call_watched(probes: Probes, function: Any, *arguments: Any, called: str, **keywords: Any) -> tuple[Any, Records]:

@@ -31,7 +31,7 @@ PICTURES = (
 )
 """Module, function, the position of the array (-1: the last), the position of the file's name."""
 SMALLEST_NOISE = 16
-MAX_LABELS = 20_000
+MAX_LABELS = 10_000
 MAX_SAVED_NAMES = 64
 MAX_PICTURES = 64
 
@@ -100,8 +100,8 @@ class LibraryCalls:
             gradients=bool(getattr(value, "requires_grad", False)),
             shape=records.shape_of(given),
             target_shape=records.shape_of(target),
-            input=records.whole(given) if early else records.sample(given),
-            target=records.whole(target) if early else records.sample(target),
+            input=self._log.kept(given, early),
+            target=self._log.kept(target, early),
         )
         if isinstance(value, torch.Tensor):
             value.autograder_loss = event["at"]  # type: ignore[attr-defined]  # so that backward can say which it was
@@ -197,7 +197,7 @@ class LibraryCalls:
             file=_file_name(file),
             shape=shape,
             count=self._pictures[sort],
-            values=records.whole(values) if self._log.is_early("picture", sort) else None,
+            values=self._log.whole(values) if self._log.is_early("picture", sort) else None,
         )
 
     def _watch_save(self, original: Any) -> Any:
@@ -215,7 +215,7 @@ class LibraryCalls:
                 "confusion",
                 true=_labels(_argument(arguments, keywords, 0, "y_true")),
                 predicted=_labels(_argument(arguments, keywords, 1, "y_pred")),
-                matrix=records.whole(result),
+                matrix=self._log.whole(result),
             )
             return result
 

@@ -92,8 +92,7 @@ class NetworkCalls:
         event, self._open = self._open, None
         event["state_after"] = checksum(self.networks[event["network"] - 1].module)
         for tensor in list(_tensors_in(output))[:MAX_OUTPUTS]:
-            values = records.whole(tensor) if self._early else records.sample(tensor)
-            event["outputs"].append([list(tensor.shape), values])
+            event["outputs"].append([list(tensor.shape), self._log.whole(tensor) if self._early else None])
             if tensor.requires_grad:
                 tensor.register_hook(lambda gradient: event.update(trained=True))
 
@@ -112,8 +111,8 @@ class NetworkCalls:
             gradients=with_gradients,
             trained=False,
             shape=records.shape_of(given),
-            input=records.whole(given) if self._early else None,
-            sample=records.sample(given),
+            input=self._log.whole(given) if self._early else None,
+            sample=self._log.sample(given),
             outputs=[],
             dropout=[],
             batch_norm=[],

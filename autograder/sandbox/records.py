@@ -21,6 +21,8 @@ WHOLE = 3
 WHOLE_ENTRIES = 65_536
 SAMPLE_ROWS = 4
 SAMPLE_ENTRIES = 16_384
+ALL_ENTRIES = 2_000_000
+"""Entries of whole arrays, and again of samples, that one log keeps."""
 SHOWN_TEXT = 200
 
 
@@ -32,6 +34,7 @@ class Log:
         self._last: dict[tuple[str, str], deque[dict[str, Any]]] = {}
         self._counts: dict[str, int] = {}
         self._next = 1
+        self._room = {"whole": ALL_ENTRIES, "sample": ALL_ENTRIES}
 
     def add(self, kind: str, bucket: str = "", **fields: Any) -> dict[str, Any]:
         """Keep one event, as one of the first or of the last in its bucket."""
@@ -51,6 +54,25 @@ class Log:
     def is_early(self, kind: str, bucket: str = "") -> bool:
         """Whether the next event of this bucket is one of the few that come with whole arrays."""
         return len(self._first.get((kind, bucket), ())) < WHOLE
+
+    def whole(self, value: Any) -> np.ndarray | None:
+        """All entries of a tensor or array (float32 or int64); None where it is none, too large, or no room is left."""
+        return self._within("whole", whole(value))
+
+    def sample(self, value: Any) -> np.ndarray | None:
+        """The first rows of a batch; None where there are none, they are too large, or no room is left."""
+        return self._within("sample", sample(value))
+
+    def kept(self, value: Any, early: bool) -> np.ndarray | None:
+        """All entries of an early one where that is possible, else the first rows."""
+        every = self.whole(value) if early else None
+        return self.sample(value) if every is None else every
+
+    def _within(self, sort: str, array: np.ndarray | None) -> np.ndarray | None:
+        if array is None or array.size > self._room[sort]:
+            return None
+        self._room[sort] -= array.size
+        return array
 
     def events(self) -> list[dict[str, Any]]:
         """What was kept, in order."""

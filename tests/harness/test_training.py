@@ -499,6 +499,16 @@ class TestScripts:
             observe("broken")
         assert caught.value.type_name == "SyntaxError"
 
+    def test_a_run_is_made_once_however_many_checks_look_at_it(self, session):
+        observations, seen = judge.Observations(), []
+        for _ in range(2):
+            with session.check(120) as worker:
+                seen.append(observations.run_entry(worker.probes, "endless", seconds=0.2))
+                for _ in range(2):
+                    with pytest.raises(StudentError, match="invalid syntax"):
+                        observations.run_entry(worker.probes, "broken")
+        assert seen[0] is seen[1]
+
     def test_a_file_that_is_not_there_is_told(self, observe):
         with pytest.raises(StudentError, match=r"nothing\.py"):
             observe("nothing")
