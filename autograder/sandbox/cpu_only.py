@@ -38,6 +38,7 @@ def install(notices: Notices) -> None:
     move.replace_creators()
     move.replace_moves()
     move.replace_cuda()
+    move.replace_contexts()
     move.replace_load()
     _load_data_in_this_process()
     _leave_uncompiled(notices)
@@ -142,9 +143,18 @@ class _Mover:
             setattr(torch.cuda, name, self.doing_nothing())
         torch.cuda.current_device = lambda: 0
         torch.cuda.get_device_name = lambda *_: "no GPU: the grader runs on the CPU"  # type: ignore[assignment]
-        set_device, set_type = torch.set_default_device, torch.set_default_tensor_type
-        torch.set_default_device = lambda device: set_device(self.here(device))
+        set_type = torch.set_default_tensor_type
         torch.set_default_tensor_type = lambda kind, /: set_type(self.type_here(kind))
+
+    def replace_contexts(self) -> None:
+        """`with torch.device("cuda"):` and `torch.set_default_device("cuda")`."""
+        context = torch.utils._device.DeviceContext
+        initialise = context.__init__
+
+        def initialise_here(this: Any, device: Any) -> None:
+            initialise(this, self.here(device))
+
+        context.__init__ = initialise_here  # type: ignore[assignment, method-assign]
 
     def replace_load(self) -> None:
         """A checkpoint saved on a GPU comes back on the CPU, wherever it is said to go."""

@@ -68,6 +68,7 @@ class Surroundings(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             "torchvision.datasets": self._read_our_data,
             "torchvision.utils": lambda module: self._save_somewhere(module, "save_image"),
             "matplotlib": _stay_off_screen,
+            "matplotlib.pyplot": _show_nothing,
             "matplotlib.figure": lambda module: self._save_somewhere(module.Figure, "savefig"),
         }
 
@@ -181,6 +182,11 @@ def _empty_answer(prompt: object = "", /) -> str:
 def _stay_off_screen(matplotlib: types.ModuleType) -> None:
     """There is no screen here, whichever window system the script names."""
     matplotlib.use = lambda *_, **__: None  # type: ignore[attr-defined]
+
+
+def _show_nothing(pyplot: types.ModuleType) -> None:
+    """Without a screen `show` would only warn, and its warning would stand in the check's output."""
+    pyplot.show = lambda *_, **__: None  # type: ignore[attr-defined]
 
 
 def _saving_somewhere(save: Callable[..., Any], notices: Notices) -> Callable[..., Any]:

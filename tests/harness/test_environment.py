@@ -238,6 +238,18 @@ class TestOnlyTheCpu:
         """
         assert run(text)[0] == [True, True]
 
+    def test_a_default_device_is_the_cpu(self, run):
+        text = """
+            import torch
+            def answer():
+                with torch.device("cuda"):
+                    inside = torch.nn.Linear(2, 2).weight.device.type
+                torch.set_default_device("cuda:0")
+                torch.set_default_tensor_type("torch.cuda.FloatTensor")
+                return inside, torch.ones(2).device.type
+        """
+        assert run(text)[0] == ("cpu", "cpu")
+
     def test_a_checkpoint_goes_to_the_cpu_wherever_it_is_sent(self, run):
         text = """
             import torch
@@ -337,9 +349,11 @@ class TestStandIns:
                 plt.savefig("no/such/folder/curve.png")
                 return confusion_matrix([0, 1, 1], [0, 1, 0]).tolist()
         """
-        value, remarks, _ = run(text)
+        value, remarks, printed = run(text)
         assert value == [[1, 0], [1, 1]]
         assert remarks == []
+        assert printed.count("\n") == 1
+        assert "saved as curve.png" in printed
 
     def test_nobody_answers_input(self, run):
         assert run("name = input('Your name? ')\ndef answer(): return name + input()")[0] == ""
