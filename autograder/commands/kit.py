@@ -13,6 +13,7 @@ from autograder.bundle import (
     folder_entries,
     package_entries,
     ready_data_entries,
+    requirement_lines,
     requirements_entry,
     write_zip,
 )
@@ -33,7 +34,7 @@ You need Python 3.10 to 3.13 on Windows, macOS or Linux. Unzip this folder, open
     python -m autograder check .                  (as often as you like)
 
 Where your system calls Python `python3` or `py`, write that instead of `python`.
-
+{torch}
 ## What you see
 One line for each check, by item of the handout, with its points, and then the first failure explained: what was called
 with which values, what your code gave, and what was expected. `python -m autograder check --help` tells how to see the
@@ -57,6 +58,12 @@ Of the given files the grader uses its own copies, so write nothing into them.
 - `No module named numpy` or the like: the install command has not run with the same `python`.
 - A check says that your code took too long or ended: the other checks ran all the same; look at that one.
 - Anything else that is no fault of your code: send your course staff the whole text that the command prints.
+"""
+
+TORCH = """
+On Linux the first command may bring PyTorch with its GPU libraries, which is several gigabytes. Nothing here needs
+them: in an activated virtual environment, `python -m pip install uv` and then
+`python -m uv pip install --torch-backend=cpu -r requirements.txt` bring the small build instead.
 """
 
 
@@ -113,7 +120,13 @@ def readme(assignment: Assignment) -> str:
         required=_listed(files.required),
         files="\n".join(f"| {name} | {meaning} |" for name, meaning in rows),
         submit=submit,
+        torch=TORCH if _needs_torch(assignment) else "",
     )
+
+
+def _needs_torch(assignment: Assignment) -> bool:
+    lines = requirement_lines(assignment.root / "pyproject.toml", assignment.extras)
+    return any(line.startswith("torch==") for line in lines)
 
 
 def _data_words(name: str, root: Path) -> str:

@@ -12,13 +12,14 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from autograder.assignment import Assignment, list_assignments
 from autograder.bundle import Entry, folder_entries, requirement_lines, script_entry, write_zip
 from autograder.collect import collect
 from autograder.commands.build import build_entries
-from autograder.commands.kit import kit_entries
+from autograder.commands.kit import kit_entries, readme
 from autograder.data import prepare_data
 from autograder.stencil import find_blocks
 
@@ -190,6 +191,12 @@ def solution_lines(assignment: Assignment) -> set[str]:
             outside[block.begin - 1 : block.end] = [""] * (block.end - block.begin + 1)
         secret -= lines_of("\n".join(outside))
     return secret
+
+
+@pytest.mark.parametrize("extras", [(), ("torch",)])
+def test_the_kits_page_tells_of_the_small_torch_where_torch_is_needed(extras):
+    page = readme(msgspec.structs.replace(ASSIGNMENTS[0], extras=extras))
+    assert ("--torch-backend=cpu" in page) == bool(extras)
 
 
 def test_no_line_of_a_solution_is_in_the_kit(assignment, kit):
