@@ -68,6 +68,7 @@ def candidates(modules: Sequence[str], inputs: Sequence[tuple[str, Any]]) -> lis
                 return found
             if record["network"] is not None:
                 record["network"], record["calls"] = _called(record["network"], inputs)
+                record["parameters"] = _count(record["network"])  # lazy layers have theirs only now
             found.append(record)
     return found + [_with_calls(pair, inputs) for pair in _pairs(found)]
 
@@ -177,10 +178,14 @@ def _made(build: Callable[[], Any]) -> Record:
         network = network.module
     if not isinstance(network, nn.Module):
         return {"error": f"it gives a {type(network).__name__}, not a network"}
-    count = sum(parameter.numel() for parameter in network.parameters() if not _is_lazy(parameter))
+    count = _count(network)
     if count > MAX_PARAMETERS:
         return {"error": f"it has {count:,} parameters; at most {MAX_PARAMETERS:,} can be handled"}
     return {"network": network.cpu(), "parameters": count}
+
+
+def _count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters() if not _is_lazy(parameter))
 
 
 def _is_lazy(parameter: Any) -> bool:
@@ -189,13 +194,18 @@ def _is_lazy(parameter: Any) -> bool:
 
 def _with_call_keywords(made: Record) -> Iterator[Record]:
     """`forward(x, skip=False)`: the same network, called with the switch the other way round."""
-    for name, parameter in _parameters(type(made["network"]).forward).items():
+    for name, parameter in _parameters(_forward_of(made["network"])).items():
         if isinstance(parameter.default, bool):
             keywords = {name: not parameter.default}
             yield made | {
                 "network": Called(made["network"], functools.partial(_call_with, keywords)),
                 "made": f"{made['made']}(x, {name}={not parameter.default})",
             }
+
+
+def _forward_of(network: nn.Module) -> Any:
+    """The class's forward as it is defined: asking a scripted class for it in the usual way is an error."""
+    return inspect.getattr_static(type(network), "forward", None)
 
 
 def _call_with(keywords: dict[str, Any], network: nn.Module, x: Tensor) -> Any:
@@ -267,7 +277,7 @@ def _encode_decode(network: nn.Module, x: Tensor) -> tuple[Any, Tensor]:
 
 def _called(network: nn.Module, inputs: Sequence[tuple[str, Tensor]]) -> tuple[nn.Module, list[Record]]:
     """The network and what it gives for each input; one without a forward goes through its encode and decode."""
-    if type(network).forward is nn.Module.forward and all(hasattr(network, n) for n in ("encode", "decode")):
+    if _forward_of(network) is nn.Module.forward and all(hasattr(network, n) for n in ("encode", "decode")):
         network = Called(network, _encode_decode)
     return network, [_call(network, form, x) for form, x in inputs]
 

@@ -143,6 +143,67 @@ SUBMISSIONS = {
                     y = y + p
                 return torch.sigmoid(self.out(F.interpolate(y, scale_factor=2)))
         """,
+    "lazy": """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv, self.fc = nn.LazyConv2d(4, 3), nn.LazyLinear(10)
+            def forward(self, x):
+                return self.fc(F.relu(self.conv(x)).flatten(1))
+        """,
+    "settings": """
+        import argparse
+        class Net(nn.Module):
+            def __init__(self, args):
+                super().__init__()
+                self.fc1, self.fc2 = nn.Linear(784, args.hidden_size), nn.Linear(args.hidden_size, args.num_classes)
+                self.drop = nn.Dropout(args.dropout)
+            def forward(self, x, labels=None, verbose=False):
+                return self.fc2(self.drop(F.relu(self.fc1(x.flatten(1)))))
+        """,
+    "wrapped": """
+        model = nn.DataParallel(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)))
+        scripted = torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(784, 20), nn.ReLU(), nn.Linear(20, 10)))
+        """,
+    "scripted": """
+        scripted = torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(784, 20), nn.ReLU(), nn.Linear(20, 10)))
+        """,
+    "leaves": """
+        def get_model():
+            raise SystemExit("no")
+        class CNN(nn.Module):
+            def __init__(self, num_classes=10):
+                super().__init__()
+                self.fc = nn.Linear(784, num_classes)
+            def forward(self, x):
+                return self.fc(x.flatten(1))
+        """,
+    "variational": """
+        class VAE(nn.Module):
+            def __init__(self, z_dim=20):
+                super().__init__()
+                self.body, self.mu, self.logvar = nn.Linear(784, 32), nn.Linear(32, z_dim), nn.Linear(32, z_dim)
+                self.up = nn.Sequential(nn.Linear(z_dim, 32), nn.ReLU(), nn.Linear(32, 784), nn.Sigmoid())
+            def forward(self, x):
+                h = F.relu(self.body(x.flatten(1)))
+                mu, logvar = self.mu(h), self.logvar(h)
+                z = mu + torch.randn_like(mu) * torch.exp(0.5 * logvar) if self.training else mu
+                return self.up(z).view_as(x), mu, logvar
+        """,
+    "builder": """
+        def make_cae(skip=False, code=2):
+            class CAE(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.conv, self.out = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 1, 3, padding=1)
+                    self.fc1, self.fc2 = nn.Linear(784, code), nn.Linear(code, 784)
+                def forward(self, x):
+                    p = F.max_pool2d(F.relu(self.conv(x)), 2)
+                    y = F.relu(self.fc2(self.fc1(p.flatten(1)))).view(-1, 4, 14, 14)
+                    y = y + p if skip else y
+                    return torch.sigmoid(self.out(F.interpolate(y, scale_factor=2)))
+            return CAE()
+        """,
     "copies": """
         class Autoencoder(nn.Module):
             def __init__(self):
@@ -216,14 +277,20 @@ def images(count=3):
         ("function", "build_model()"),
         ("named", "CNN()"),
         ("importer", "CNN()"),
+        ("lazy", "Net()"),
+        ("settings", "Net(args=Settings())"),
+        ("wrapped", "model"),
+        ("scripted", "scripted"),
+        ("leaves", "CNN()"),
     ],
 )
 def test_a_classifier_is_found_however_it_is_made(probes, module, made):
     network = find_network(probes, CLASSIFIER, [module])
     assert network.made == made
-    assert network.remarks == ()
+    assert bool(network.remarks) == (module == "wrapped")
     assert made in network.reason
     assert network.run(images()).shape == (3, 10)
+    assert "linear" in [layer.name for layer in network.trace().layers()]
 
 
 def test_two_that_fit_are_a_remark_with_the_way_to_settle_it(probes):
@@ -242,6 +309,8 @@ def test_two_that_fit_are_a_remark_with_the_way_to_settle_it(probes):
         ("nofoward", "Auto()", "image", "0"),
         ("skips", "ConvAutoencoder()", "image", ""),
         ("skipcall", "Net()", "image", ""),
+        ("variational", "VAE(z_dim=2)", "image", "0"),
+        ("builder", "make_cae()", "image", ""),
     ],
 )
 def test_an_autoencoder_is_found_and_runs_from_its_code(probes, module, made, form, path):
@@ -253,7 +322,8 @@ def test_an_autoencoder_is_found_and_runs_from_its_code(probes, module, made, fo
 
 
 @pytest.mark.parametrize(
-    ("module", "made"), [("skips", "ConvAutoencoder(skip=True)"), ("skipcall", "Net()(x, use_skip=True)")]
+    ("module", "made"), [("skips", "ConvAutoencoder(skip=True)"), ("skipcall", "Net()(x, use_skip=True)"),
+     ("builder", "make_cae(skip=True)")]
 )
 def test_the_skip_version_is_found_and_decodes_without_its_skips(probes, module, made):
     network = find_network(probes, SKIP_AUTOENCODER, [module])
