@@ -304,3 +304,11 @@ def test_scene_folders_of_another_form_are_refused(tmp_path, root):
         (tmp_path / folder).mkdir(parents=True)
     with pytest.raises(data.UsageError, match="hold different classes"):
         run_command("--pack-scenes", str(tmp_path))
+
+
+def test_embedded_data_that_a_kit_brings_is_used_but_not_taken_for_real(root, tmp_path, real_mnist):
+    (root / "data" / "mnist" / data.EMBEDDED_NOTE).write_text("a stand-in")
+    assert not data.has_real_files("mnist", root)
+    source = prepare_data("mnist", root, tmp_path / "ready")
+    assert source.kind == "embedded"
+    assert read_idx(tmp_path / "ready" / TRAIN_IMAGES).shape == (10, 3, 3)
