@@ -101,14 +101,19 @@ def compare_layers(
     left_out = {name for name in (*ignore, "cat", "add", "stack") if name not in listed}
     kept = [layer for layer in layers if layer.name not in left_out]
     found: list[Difference] = []
+    enlarged = False
     for layer, line in _aligned(kept, expected):
-        if line is None and layer is not None:
+        if layer is None and line is not None:
+            cause = "wrong_upsampling" if enlarged and line.names[0] == "convolution" else _cause_of_missing(line)
+            found.append(
+                Difference(f"{_line(line)}: there is no {words(line.names[0])} at this place.", cause, line.line)
+            )
+        elif line is None and layer is not None:
             found.append(_superfluous(layer, kept, code))
-        elif layer is None and line is not None:
-            found.append(Difference(f"{_line(line)}: there is no {words(line.names[0])} at this place.",
-                                    _cause_of_missing(line), line.line))  # fmt: skip
         elif layer is not None and line is not None:
             found.extend(_unlike(layer, line, kept, code))
+        # A transposed convolution stands for an up-sampling and the convolution after it.
+        enlarged = layer is not None and layer.name == "transposed_convolution" and layer.name not in listed
     return found
 
 
@@ -257,8 +262,9 @@ def _unlike(layer: Layer, line: Expected, layers: Sequence[Layer], code: int | N
     unequal = _unequal(layer, line)
     for key in unequal:
         cause = _CAUSE_OF_SETTING.get(key)
-        if key == "padding" and "kernel" in unequal:
-            cause = "wrong_kernel"  # another kernel asks for another padding: one mistake
+        follows = ("padding", "stride") if layer.name in POOLS else ("padding",)
+        if key in follows and "kernel" in unequal:
+            cause = "wrong_kernel"  # another kernel brings another padding (and a pooling's stride): one mistake
         if key == "out_features" and layer.value == code:
             cause = "wrong_code_size"
         text = f"{_line(line)}: {_place(layer, layers)} has {_WORD_OF_SETTING.get(key, key)} "

@@ -93,7 +93,7 @@ CAUSES: Mapping[str, Cause] = _table(
         "zero_init": "The start values are all zero.",
         # Networks
         "activation_on_code": "There is an activation on the code itself: the code must be free to be any number.",
-        "wrong_kernel": "A convolution has another kernel size than the handout asks for.",
+        "wrong_kernel": "A layer has another kernel size than the handout asks for.",
         "wrong_stride": "A layer has another stride than the handout asks for.",
         "wrong_padding": "A layer has another padding than the handout asks for.",
         "wrong_channels": "A layer has another number of channels than the handout asks for.",

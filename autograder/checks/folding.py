@@ -97,7 +97,7 @@ def _computes(operation: Operation, inputs: tuple[int, ...]) -> Any:
         named = operation.name in REPEATABLE
     if not named:
         return None
-    return operation.name, inputs, operation.output_shape, *map(_entries, (settings, parameters))
+    return operation.name, inputs, operation.output_shape, _entries(settings), _entries(parameters)
 
 
 def _entries(mapping: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

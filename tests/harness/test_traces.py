@@ -270,7 +270,64 @@ def test_what_is_missing_or_replaced_is_named(kind, cause, words):
 
 def test_transposed_convolutions_are_no_up_sampling():
     explanation = failure(Transposed())
-    assert "transposed convolution" in explanation.got
+    assert "transposed convolution 1" in explanation.got
+    assert explanation.cause == "wrong_upsampling"
+
+
+class LargePool(Plain):
+    """A pooling of 4 for the second one, and the image made to fit again."""
+
+    def encode(self, x):
+        p1 = self.pool(F.relu(self.conv1(x)))
+        p2 = F.interpolate(F.max_pool2d(F.relu(self.conv2(p1)), 4), size=(7, 7), mode="bilinear")
+        return self.fc2(F.relu(self.fc1(p2.flatten(1)))), p1, p2
+
+
+class NoPool(Plain):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(8 * 14 * 14, 20)
+
+    def encode(self, x):
+        x = F.relu(self.conv2(self.pool(F.relu(self.conv1(x)))))
+        return self.fc2(F.relu(self.fc1(x.flatten(1)))), None, None
+
+
+class StridedOnce(Plain):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 4, 3, stride=2, padding=1)
+        self.fc1 = nn.Linear(72, 20)
+
+
+class Unpadded(Plain):
+    padding = 0
+
+    def __init__(self):
+        super().__init__()
+        self.conv2 = nn.Conv2d(4, 8, 3, padding=0)
+        self.fc1 = nn.Linear(200, 20)
+
+
+class ExtraSoftmax(Plain):
+    def decode(self, z):
+        return F.softmax(F.softmax(super().decode(z).flatten(1), 1), 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause", "words"),
+    [
+        (NoPool, "missing_pooling", "there is no max-pooling at this place"),
+        (StridedOnce, "wrong_stride", "convolution 1 has stride 2"),
+        (Unpadded, "wrong_padding", "convolution 2 has padding 0"),
+        (LargePool, None, "max-pooling 2 has kernel 4"),
+        (ExtraSoftmax, "double_softmax", "There is a softmax after the sigmoid"),
+    ],
+)
+def test_more_departures(kind, cause, words):
+    explanation = failure(kind())
+    assert explanation.cause == cause
+    assert words in explanation.got
 
 
 class SkipLayer(SkipAdd):
