@@ -19,8 +19,8 @@ SHORT_COLLECTION = 8
 """A list of a few things (optimisers, models) is no loop over batches."""
 MANY_ITEMS = 100_000
 
-_COUNTS_EPOCHS = re.compile(r"(^|_)epochs?$|^(n|num|max|total)_?epochs?|^n?epochs?(_|$)", re.IGNORECASE)
-_IS_EPOCH = re.compile(r"(^|_)(epochs?|ep|n?iter_?epochs?)(_|$)|^e$", re.IGNORECASE)
+_COUNTS_EPOCHS = re.compile(r"(^|_)n?epochs?$|^(num|max|total)epochs?$|^epochs?_?(num|number|count|total|max)$", re.I)
+_IS_EPOCH = re.compile(r"(^|_)(epochs?|ep|n?iter_?epochs?)(_|$)|^e$", re.I)
 
 
 class Shortener(ast.NodeTransformer):

@@ -12,6 +12,7 @@ Their answers are read by `autograder.checks.training`, the only place that know
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import sys
@@ -27,7 +28,7 @@ import torch
 import torch.nn.functional as F
 import torch.utils.data
 
-from autograder.sandbox import loader, records
+from autograder.sandbox import cells, loader, records
 from autograder.sandbox.shortening import Brevity, Shortener
 from autograder.sandbox.watching import Enough, Watch
 
@@ -66,8 +67,9 @@ def run_entry(
     module.__dict__.update(__file__=str(file), __builtins__=__builtins__, **brevity.names())
     kept = sys.modules["__main__"], sys.argv
     sys.modules["__main__"], sys.argv = module, [file.name]
+    entry = None
     try:
-        with watch:
+        with watch, contextlib.suppress(Enough):  # it may also come between two statements
             watch.patch("argparse", "ArgumentParser.parse_known_args", brevity.watch_arguments)
             run.run_statements(tree, module, file)
             entry = run.call_likely_entry(module)
@@ -141,14 +143,15 @@ def _needs_nothing(function: types.FunctionType) -> bool:
 
 def _describe(error: BaseException, folder: Path) -> dict[str, Any]:
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
-    last = own[-1] if own else None
+    last = own[-1] if own else traceback.FrameSummary("", 0, "", line="")
+    name, line = cells.place_of(last.filename, last.lineno or 0)
     return {
         "type_name": type(error).__name__,
         "message": loader.message_of(error),
-        "file": Path(last.filename).name if last else "",
-        "line": (last.lineno or 0) if last else 0,
-        "function": last.name if last else "",
-        "source": records.text(last.line or "") if last else "",
+        "file": name,
+        "line": line,
+        "function": last.name,
+        "source": records.text(last.line or ""),
     }
 
 
@@ -164,11 +167,8 @@ def call_watched(
     """
     watch = Watch(_folder_of(function), seconds, max_steps)
     value = None
-    try:
-        with watch:
-            value = function(*arguments, **keywords)
-    except Enough:
-        pass  # the report says so
+    with watch, contextlib.suppress(Enough):  # the report says that it was ended
+        value = function(*arguments, **keywords)
     return {**watch.report(), "value": value, "errors": [], "entry": None, "files": sorted(os.listdir("."))[:200]}
 
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from torch.nn.modules import module as module_hooks
@@ -56,6 +56,7 @@ class Watch:
         self._patches = Patches(folder)
         self._block = contextlib.ExitStack()
         self._started = 0.0
+        self._is_over = False
 
     @property
     def steps(self) -> int:
@@ -92,6 +93,7 @@ class Watch:
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self._is_over = True  # from here on no alarm may interrupt what is put back
         self._block.close()
         self.settle()
 
@@ -133,9 +135,10 @@ class Watch:
             self.ended = MANY_STEPS
             raise Enough
 
-    def _out_of_time(self, *_: Any) -> NoReturn:
-        self.ended = OUT_OF_TIME
-        raise Enough
+    def _out_of_time(self) -> None:
+        if not self._is_over:
+            self.ended = OUT_OF_TIME
+            raise Enough
 
 
 @contextlib.contextmanager

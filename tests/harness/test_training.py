@@ -1,5 +1,6 @@
 """Training, observed: scripts as students write them, run through a real worker, and judged from what was seen."""
 
+import ast
 import importlib.util
 import sys
 import textwrap
@@ -21,6 +22,9 @@ torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 if importlib.util.find_spec("torchvision") is None:
     pytest.skip("the torch extra is not installed", allow_module_level=True)
 sklearn_datasets = pytest.importorskip("sklearn.datasets")
+F = torch.nn.functional
+shortening = pytest.importorskip("autograder.sandbox.shortening")
+watching = pytest.importorskip("autograder.sandbox.watching")
 
 PRELOADS = ("numpy", "torch", "autograder.sandbox.environment", "autograder.sandbox.training")
 POLICY = Policy(call_seconds=60, check_seconds=120, import_seconds=120, statement_seconds=0.3, memory_mb=1500)
@@ -713,3 +717,120 @@ def test_an_error_about_a_missing_gpu_is_named():
     assert cause_of(judge.raise_with_cause, error) == "hard_coded_device"
     with pytest.raises(StudentError):
         judge.raise_with_cause(StudentError("ValueError", "other"), called="x")
+
+
+def shortened(text, *, steps=3):
+    """What a shortened script leaves in its namespace; it takes a step by calling `step()`."""
+    count = [0]
+
+    def step():
+        count[0] += 1
+
+    brevity = shortening.Brevity(lambda: count[0], lambda: 100.0, steps)
+    space = {"step": step, **brevity.names()}
+    tree = shortening.Shortener().visit(ast.parse(textwrap.dedent(text)))
+    exec(compile(tree, "script", "exec"), space)
+    return space | {"steps": count[0]}
+
+
+class TestShortening:
+    def test_loops_that_take_no_step_run_to_their_end(self):
+        space = shortened("""
+            total, rounds = 0, 0
+            for i in range(1000):
+                total += i
+            else:
+                done = True
+            while rounds < 50:
+                rounds += 1
+        """)
+        assert (space["total"], space["rounds"], space["done"]) == (499_500, 50, True)
+
+    def test_epochs_are_the_first_and_the_last_and_each_is_cut(self):
+        space = shortened("""
+            seen = []
+            for epoch in range(1, 31):
+                seen.append(epoch)
+                for batch in range(100):
+                    step()
+        """)
+        assert space["seen"] == [1, 30]
+        assert space["steps"] == 6
+
+    def test_epochs_of_one_step_go_on_for_a_while(self):
+        space = shortened("seen = []\nfor e in range(500):\n    step()\n    seen.append(e)")
+        assert space["seen"] == [0, 1, 2, 499]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "n_epochs = 40",
+            "x, EPOCHS = 1, 40",
+            "class Settings: num_epochs = 40\nn_epochs = Settings.num_epochs",
+            "def train(net, *, epochs=40): return epochs\nn_epochs = train(1)",
+            "n_epochs = {'lr': 1, 'epochs': 40}['epochs']",
+            "n_epochs = dict(max_epochs=40)['max_epochs']",
+            "n_epochs: int = 40",
+        ],
+    )
+    def test_numbers_of_epochs_are_cut_wherever_they_stand(self, text):
+        space = shortened(text)
+        assert space.get("n_epochs", space.get("EPOCHS")) == 2
+
+    def test_a_few_models_or_optimisers_are_all_gone_through(self):
+        space = shortened("seen = []\nfor name in ['a', 'b', 'c', 'd']:\n    step(); step()\n    seen.append(name)")
+        assert space["seen"] == ["a", "b", "c", "d"]
+
+    def test_what_counts_something_else_stays(self):
+        space = shortened("epoch = 0\nbatch = 64\nepoch_length = 500\nlr_step_epoch_size = 30")
+        assert (space["epoch"], space["batch"], space["epoch_length"]) == (0, 64, 500)
+        assert space["lr_step_epoch_size"] == 30
+
+
+class TestWatch:
+    def test_everything_is_as_before_when_the_block_is_over(self, tmp_path):
+        before = (F.nll_loss, torch.autograd.backward, torch.nn.Module.train, torch.optim.Adam.__init__, torch.randn)
+        imported = __import__
+        with watching.Watch(tmp_path, seconds=10, max_steps=5):
+            assert F.nll_loss is not before[0]
+        after = (F.nll_loss, torch.autograd.backward, torch.nn.Module.train, torch.optim.Adam.__init__, torch.randn)
+        assert after == before
+        assert __import__ is imported
+        with watching.Watch(tmp_path, seconds=10, max_steps=5) as watch:
+            pass
+        torch.nn.Linear(2, 2)(torch.ones(1, 2))
+        assert watch.report()["events"] == []
+
+    def test_a_library_that_is_imported_meanwhile_is_watched_as_well(self, tmp_path):
+        with watching.Watch(tmp_path, seconds=10, max_steps=5) as watch:
+            from sklearn.metrics import confusion_matrix
+
+            confusion_matrix([0, 1], [1, 1])
+        (event,) = watch.report()["events"]
+        assert event["matrix"].tolist() == [[0, 1], [0, 1]]
+
+    def test_an_answer_stays_small_however_long_the_training(self, tmp_path):
+        net = torch.nn.Linear(400, 400)
+        with watching.Watch(tmp_path, seconds=60, max_steps=10_000) as watch:
+            for _ in range(300):
+                net(torch.ones(100, 400)).sum().backward()
+        report = watch.report()
+        assert report["counts"]["call"] == 300
+        assert len(report["events"]) < 100
+        assert (
+            sum(array.nbytes for event in report["events"] for array in event.values() if hasattr(array, "nbytes"))
+            < 2e6
+        )
+
+    def test_steps_are_compared_with_gradients_computed_again(self, tmp_path):
+        net = torch.nn.Linear(3, 1)
+        sgd = torch.optim.SGD(net.parameters(), lr=0.5)
+        with watching.Watch(tmp_path, seconds=60, max_steps=10) as watch:
+            for factor in (1.0, 2.0):
+                net(factor * torch.ones(2, 3)).sum().backward()
+                sgd.step()
+        first, second = (event for event in watch.report()["events"] if event["kind"] == "step")
+        assert first["recent_error"] == pytest.approx(0, abs=1e-6)
+        assert first["plain_error"] == pytest.approx(0, abs=1e-5)
+        assert second["recent_error"] > 0.3
+        assert second["total_error"] == pytest.approx(0, abs=1e-6)
