@@ -1,7 +1,11 @@
 """The surroundings of PyTorch submissions: what they import and ask for is there, or harmlessly stood in for."""
 
+import json
+import os
+import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +17,22 @@ from autograder.sandbox.session import Session, Setting
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
+ROOT = Path(__file__).resolve().parents[2]
+TOY = """
+id = "toy"
+title = "A toy"
+course = "Toys"
+points = 1
+main = "toy.py"
+preloads = ["numpy", "torch", "autograder.sandbox.environment"]
+[files]
+required = ["toy.py"]
+[[items]]
+id = "1"
+title = "One"
+points = 1
+handout = "page 1"
+"""
 PRELOADS = ("numpy", "torch", "autograder.sandbox.environment")
 GPU_EXPRESSIONS = (
     "torch.ones(2).cuda() * 1",
@@ -424,3 +444,42 @@ class TestConfinement:
                 return loss.item()
         """
         assert run(text, policy=Policy(import_seconds=60, memory_mb=400))[0] > 0
+
+
+def test_the_judging_process_too_keeps_torch_on_one_thread_and_without_its_compiler(suite_of_torch):
+    graded = suite_of_torch(
+        """
+        import sys, torch
+        def test_process(submission):
+            \"\"\"One\"\"\"
+            torch.optim.SGD([torch.nn.Parameter(torch.ones(1))])
+            if "sympy" in sys.modules or torch.get_num_threads() != 1:
+                fail("the judging process holds the compiler, or several threads")
+        """
+    )
+    assert graded == (0, 1.0)
+
+
+@pytest.fixture
+def suite_of_torch(tmp_path):
+    """Grades one check of a toy PyTorch homework in a process of its own; the exit code and the score."""
+
+    def grade(check):
+        for folder in ("tests/toy/public", "tests/toy/hidden", "reference/toy"):
+            (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / "tests/toy/assignment.toml").write_text(TOY)
+        decorated = textwrap.dedent(check).replace(
+            "def test", '@number("1.1")\n@weight(1)\n@visibility("visible")\ndef test', 1
+        )
+        header = (
+            "from gradescope_utils.autograder_utils.decorators import *\nfrom autograder.checks.compare import fail\n"
+        )
+        (tmp_path / "tests/toy/public/test_toy.py").write_text(header + decorated)
+        (tmp_path / "reference/toy/toy.py").write_text("x = 1\n")
+        command = [sys.executable, "-m", "autograder", "grade", str(tmp_path / "reference/toy"), "--results", "r.json"]
+        environment = {**os.environ, "AUTOGRADER_ROOT": str(tmp_path), "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        document = json.loads((tmp_path / "r.json").read_text())
+        return done.returncode, sum(test["score"] for test in document["tests"])
+
+    return grade
