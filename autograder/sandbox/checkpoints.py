@@ -19,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autograder.sandbox.tracing import text_of
+
 MAX_BYTES = 50 << 20
 MAX_PICKLE_BYTES = 4 << 20
 MAX_NAMES = 400
@@ -130,7 +132,7 @@ def _read(path: Path, modules: Sequence[str]) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
+        return text_of(error)
     finally:
         for name in added:
             delattr(main, name)

@@ -23,7 +23,17 @@ from torch import Tensor, nn
 
 from autograder.sandbox.checkpoints import load_checkpoint
 from autograder.sandbox.guesses import ways_to_call
-from autograder.sandbox.tracing import as_tensor, run, run_from, structure_of, tensors_in, trace, value_at, weights
+from autograder.sandbox.tracing import (
+    as_tensor,
+    run,
+    run_from,
+    structure_of,
+    tensors_in,
+    text_of,
+    trace,
+    value_at,
+    weights,
+)
 
 __all__ = ["candidates", "load_checkpoint", "run", "run_from", "trace", "value_at", "weights"]
 
@@ -172,7 +182,7 @@ def _made(build: Callable[[], Any]) -> Record:
     try:
         network = build()
     except (Exception, SystemExit) as error:
-        return {"error": _text(error)}
+        return {"error": text_of(error)}
     network = getattr(network, "_orig_mod", network)  # torch.compile's wrapper; its compiler is not wanted here
     if isinstance(network, nn.DataParallel):
         network = network.module
@@ -296,7 +306,7 @@ def _call(network: nn.Module, form: str, x: Tensor) -> Record:
         outputs = [[path, list(tensor.shape)] for path, tensor in tensors_in(result)]
         return {"form": form, "outputs": outputs, "structure": structure_of(result), "error": ""}
     except (Exception, SystemExit) as error:
-        return {"form": form, "outputs": [], "structure": "", "error": _text(error)}
+        return {"form": form, "outputs": [], "structure": "", "error": text_of(error)}
     finally:
         for module, mode in modes:
             module.training = mode
@@ -335,12 +345,3 @@ def _per_item(shape: Sequence[int]) -> int:
     for size in shape[1:]:
         count *= size
     return count
-
-
-def _text(error: BaseException) -> str:
-    """Type and message on one bounded line; an error whose own text fails says so."""
-    try:
-        message = " ".join(str(error).split())
-    except Exception:
-        message = "(its message could not be made)"
-    return f"{type(error).__name__}: {message}"[:400]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -140,6 +141,16 @@ def tensors_in(result: Any, path: str = "", depth: int = 0) -> list[tuple[str, T
         items = list(vars(result).items())
     found = [pair for key, item in items for pair in tensors_in(item, f"{path}.{key}".strip("."), depth + 1)]
     return found[:MAX_OUTPUTS]
+
+
+def text_of(error: BaseException) -> str:
+    """Type and message of an error of the student's on one bounded line, without what differs between two runs."""
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # an error whose own text fails
+        message = "(its message could not be made)"
+    message = re.sub(r"(?<![\w.])/[^\s'\":,]*/(?=[^\s/])", "", message)  # folders of this run
+    return f"{type(error).__name__}: {re.sub(r' at 0x[0-9a-fA-F]+', '', message)}"[:400]
 
 
 def structure_of(result: Any) -> str:

@@ -234,6 +234,15 @@ SUBMISSIONS = {
             def forward(self, x):
                 return self.fc(x)
         """,
+    "reads": """
+        class CNN(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(784, 10)
+                open(__file__.replace("reads", "not_there"))
+            def forward(self, x):
+                raise ValueError(object())
+        """,
     "nothing": "LEARNING_RATE = 0.1",
 }
 
@@ -322,8 +331,12 @@ def test_an_autoencoder_is_found_and_runs_from_its_code(probes, module, made, fo
 
 
 @pytest.mark.parametrize(
-    ("module", "made"), [("skips", "ConvAutoencoder(skip=True)"), ("skipcall", "Net()(x, use_skip=True)"),
-     ("builder", "make_cae(skip=True)")]
+    ("module", "made"),
+    [
+        ("skips", "ConvAutoencoder(skip=True)"),
+        ("skipcall", "Net()(x, use_skip=True)"),
+        ("builder", "make_cae(skip=True)"),
+    ],
 )
 def test_the_skip_version_is_found_and_decodes_without_its_skips(probes, module, made):
     network = find_network(probes, SKIP_AUTOENCODER, [module])
@@ -361,6 +374,7 @@ def test_weights_come_with_their_names_and_kinds(probes):
         ("stencil", CLASSIFIER, "not_implemented", "build the layers"),
         ("broken", CLASSIFIER, None, "mat1 and mat2 shapes"),
         ("nothing", CLASSIFIER, None, "defines no network"),
+        ("reads", CLASSIFIER, None, "No such file or directory: 'not_there.py'"),
         ("copies", AUTOENCODER, None, "image: (N, 784)"),
     ],
 )
