@@ -302,14 +302,19 @@ def stencil_fields(data: DataSet, hp: Any, settings: Settings) -> dict[str, Any]
 def call_static(submission: Any, method: str, *arguments: Any) -> Any:
     """`Model.method(...)`; a method that was written without @staticmethod gets an object to be called on."""
     model_class = attribute(submission, "Model", "the submission")
+    return with_or_without_object(lambda *given: call(model_class, method, *given, name="Model"), *arguments)
+
+
+def with_or_without_object(call_with: Callable[..., Any], *arguments: Any) -> Any:
+    """`call_with(*arguments)`, or with an object first where the method does not take so few arguments."""
     try:
-        return call(model_class, method, *arguments, name="Model")
+        return call_with(*arguments)
     except StudentError as error:
         if not _does_not_fit(error):
             raise
         without_object = error
     try:
-        return call(model_class, method, StandIn("Model", imitates="Model"), *arguments, name="Model")
+        return call_with(StandIn("Model", imitates="Model"), *arguments)
     except StudentError as error:
         raise (without_object if _does_not_fit(error) else error) from None
 

@@ -14,7 +14,7 @@ from autograder.checks.gradients import assert_gradient, numerical_gradient
 from autograder.sandbox.proxy import Remote
 
 from .gradients import BACK, as_bias_gradient, gradients_of, other_labels
-from .network import Answer, Array, answers, call_static
+from .network import Answer, Array, answers, call_static, with_or_without_object
 
 
 class SmoothLoss:
@@ -111,6 +111,6 @@ def test_probabilities_kept(submission, probes, answer):
     if not isinstance(function, Remote):
         fail("Model.back_propagation is not a function", cause="wrong_type")
     arguments = (answer.image, answer.probabilities, answer.label)
-    _, after = probes.call_and_return_arguments(function, *arguments)
-    probabilities = after[1] if len(after) > 1 else None
+    _, after = with_or_without_object(lambda *given: probes.call_and_return_arguments(function, *given), *arguments)
+    probabilities = after[-2] if len(after) > 2 else None
     assert_unchanged(answer.probabilities, probabilities, "the array of probabilities", called=BACK)
