@@ -33,7 +33,7 @@ def first_conv_outputs(model, images):
     outputs = []
     hook = layer.register_forward_hook(lambda _module, _inputs, output: outputs.append(output.detach().clone()))
     try:
-        final_layer_outputs(model, images)
+        final_layer_outputs(model, images)  # runs the network, and the hook with it
     finally:
         hook.remove()
     return outputs[0]
@@ -89,8 +89,8 @@ def fit_to_input(image):
     fitted = np.zeros((SIDE, SIDE, 3), dtype=image.dtype)
     rows, columns = min(height, SIDE), min(width, SIDE)
     top, left = (height - rows) // 2, (width - columns) // 2
-    below, right = (SIDE - rows) // 2, (SIDE - columns) // 2
-    fitted[below : below + rows, right : right + columns] = image[top : top + rows, left : left + columns]
+    above, before = (SIDE - rows) // 2, (SIDE - columns) // 2
+    fitted[above : above + rows, before : before + columns] = image[top : top + rows, left : left + columns]
     return fitted
     # END SOLUTION
 
@@ -117,7 +117,7 @@ def save_channels(outputs, path):
 
     figure, panels = plt.subplots(2, 4, figsize=(10, 5))
     for axes, channel in zip(panels.flat, outputs, strict=False):
-        axes.imshow(channel, cmap="gray")
+        axes.imshow(channel.numpy(), cmap="gray")
         axes.axis("off")
     figure.savefig(path)
     plt.close(figure)

@@ -24,7 +24,7 @@ class CNN(nn.Module):
         # BEGIN SOLUTION 5.2
         # | Design the network: two convolutions or more with a max-pooling behind each, then one or more linear layers.
         # | Write down the shape behind every layer: what does the first linear layer get?
-        self.features = nn.Sequential(
+        self.convolutions = nn.Sequential(
             nn.Conv2d(1, 16, kernel_size=5, padding=2),
             nn.ReLU(),
             nn.MaxPool2d(2),
@@ -32,7 +32,7 @@ class CNN(nn.Module):
             nn.ReLU(),
             nn.MaxPool2d(2),
         )
-        self.classifier = nn.Sequential(
+        self.linear = nn.Sequential(
             nn.Linear(32 * 7 * 7, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, CLASSES)
         )
         # END SOLUTION
@@ -41,7 +41,7 @@ class CNN(nn.Module):
         """Return the scores, float (N, 10)."""
         # BEGIN SOLUTION 5.2
         # | Apply your layers, and return scores, not probabilities.
-        return self.classifier(self.features(x).flatten(1))
+        return self.linear(self.convolutions(x).flatten(1))
         # END SOLUTION
 
 

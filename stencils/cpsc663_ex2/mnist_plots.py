@@ -16,7 +16,7 @@ def save_rows(rows, titles, path):
     columns = rows[0].shape[0]
     figure, panels = plt.subplots(len(rows), columns, figsize=(columns, 1.2 * len(rows)), squeeze=False)
     for line, pictures, title in zip(panels, rows, titles, strict=True):
-        for axes, picture in zip(line, pictures.detach().cpu(), strict=True):
+        for axes, picture in zip(line, pictures.detach().cpu().numpy(), strict=True):
             axes.imshow(picture[0], cmap="gray", vmin=0, vmax=1)
             axes.axis("off")
         line[0].set_title(title, loc="left", fontsize=9)
@@ -32,8 +32,8 @@ def save_embedding(codes, labels, path, title):
     path: the image file to write; title: what stands above the plot.
     """
     figure, axes = plt.subplots(figsize=(7, 6))
-    codes = codes.detach().cpu()
-    points = axes.scatter(codes[:, 0], codes[:, 1], c=labels.cpu(), cmap="tab10", vmin=-0.5, vmax=9.5, s=8)
+    codes = codes.detach().cpu().numpy()
+    points = axes.scatter(codes[:, 0], codes[:, 1], c=labels.cpu().numpy(), cmap="tab10", vmin=-0.5, vmax=9.5, s=8)
     figure.colorbar(points, ticks=range(10), label="label")
     axes.set(title=title, xlabel="first code", ylabel="second code")
     figure.savefig(path)

@@ -92,7 +92,7 @@ def save_channels(outputs, path):
 
     figure, panels = plt.subplots(2, 4, figsize=(10, 5))
     for axes, channel in zip(panels.flat, outputs, strict=False):
-        axes.imshow(channel, cmap="gray")
+        axes.imshow(channel.numpy(), cmap="gray")
         axes.axis("off")
     figure.savefig(path)
     plt.close(figure)

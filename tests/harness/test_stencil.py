@@ -1,6 +1,7 @@
 """The stencil generator: what students get, and that no slip of a marker can hand out a solution."""
 
 import argparse
+import re
 import subprocess
 import sys
 import textwrap
@@ -257,9 +258,9 @@ def test_no_line_of_a_solution_is_in_the_stencil(name):
         solved = {line for block in blocks for line in range(block.begin, block.end + 1)}
         given = {line.strip() for number, line in enumerate(source.splitlines(), 1) if number not in solved}
         for line in (line.strip() for block in blocks for line in block.solution):
-            # A line that the given code has too, such as `return model`, gives nothing away, nor does a bracket.
-            words = any(character.isalnum() for character in line)
-            assert line in given or not words or line not in handed_out, f"{file_name} hands out {line!r}"
+            # A line that the given code has too, such as `return model`, gives nothing away, nor does a mere `try:`.
+            single = len(re.findall(r"\w+", line)) <= 1
+            assert line in given or single or line not in handed_out, f"{file_name} hands out {line!r}"
 
 
 @pytest.mark.parametrize("name", IDS)
