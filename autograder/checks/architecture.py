@@ -366,6 +366,21 @@ def assert_skips(trace: Trace, *, where: str, called: str = "") -> None:
     )
 
 
+def assert_code(trace: Trace, size: int, *, where: str, called: str = "") -> None:
+    """Raises CheckFailed unless the code has `size` numbers per image (wrong_code_size) and no activation on it.
+
+    An activation on the code (activation_on_code) is one between the layer that makes it and the next layer.
+    """
+    if trace.code_size != size:
+        has = f"{trace.code_size} numbers" if trace.code_size else "no narrow place"
+        fail(f"Between the encoder and the decoder, your network has {has} per image.", called=called,
+             cause="wrong_code_size", expected=f"{where}: a code of {size} numbers per image")  # fmt: skip
+    ends = [layer for layer in trace.encoder()[-1:] + trace.decoder()[:1] if layer.name in ACTIVATIONS]
+    if ends:
+        fail(f"There is a {words(ends[0].name)} on the code itself.", called=called, cause="activation_on_code",
+             expected=f"{where}: no activation when entering or leaving the embedding")  # fmt: skip
+
+
 def assert_no_way_around(trace: Trace, *, where: str, called: str = "") -> None:
     """Raises CheckFailed (bypasses_code) where information reaches the output without passing through the code."""
     skips = skip_levels(trace)

@@ -9,7 +9,13 @@ torch = pytest.importorskip("torch")
 import numpy as np  # noqa: E402
 
 from autograder.checks.compare import CheckFailed  # noqa: E402
-from autograder.checks.networks import AUTOENCODER, CLASSIFIER, SKIP_AUTOENCODER, find_network  # noqa: E402
+from autograder.checks.networks import (  # noqa: E402
+    AUTOENCODER,
+    CLASSIFIER,
+    SKIP_AUTOENCODER,
+    assert_from_code_alone,
+    find_network,
+)
 from autograder.sandbox.policy import Policy  # noqa: E402
 from autograder.sandbox.proxy import StudentError  # noqa: E402
 from autograder.sandbox.session import Session, Setting  # noqa: E402
@@ -142,6 +148,15 @@ SUBMISSIONS = {
                 if use_skip:
                     y = y + p
                 return torch.sigmoid(self.out(F.interpolate(y, scale_factor=2)))
+        """,
+    "leaks": """
+        class Autoencoder(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a, self.b = nn.Linear(784, 2), nn.Linear(2, 784)
+            def forward(self, x):
+                hidden = x.flatten(1).tolist()
+                return self.b(self.a(x.flatten(1))) + torch.tensor(hidden)
         """,
     "lazy": """
         class Net(nn.Module):
@@ -358,6 +373,13 @@ def test_no_skips_where_they_are_asked_for_is_named(probes):
 def test_an_autoencoder_with_another_code_is_still_found(probes):
     network = find_network(probes, AUTOENCODER, ["wide"])
     assert network.trace().code_size == 3
+
+
+def test_what_leaves_torch_and_comes_back_is_caught_by_decoding_alone(probes):
+    assert_from_code_alone(find_network(probes, AUTOENCODER, ["wide"]), images(), where="Problem 5.4")
+    with pytest.raises(CheckFailed) as caught:
+        assert_from_code_alone(find_network(probes, AUTOENCODER, ["leaks"]), images(), where="Problem 5.4")
+    assert caught.value.explanation.cause == "bypasses_code"
 
 
 def test_weights_come_with_their_names_and_kinds(probes):

@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
 
 from autograder.checks.architecture import (  # noqa: E402
+    assert_code,
     assert_layers,
     assert_no_way_around,
     assert_skips,
@@ -386,6 +387,27 @@ def test_skip_connections_are_seen_whether_added_or_concatenated(kind):
         assert_no_way_around(trace, where="Problem 6.1")
     assert caught.value.explanation.cause == "bypasses_code"
     assert trace.code_size == 2
+
+
+@pytest.mark.parametrize(
+    ("attributes", "cause"),
+    [
+        ({}, None),
+        ({"code": 3}, "wrong_code_size"),
+        ({"code": 400}, "wrong_code_size"),
+        ({"on_code": lambda self, z: torch.sigmoid(z)}, "activation_on_code"),
+        ({"decode": lambda self, z: Plain.decode(self, F.relu(z))}, "activation_on_code"),
+        ({"on_code": lambda self, z: F.dropout(z, 0.1)}, None),
+    ],
+)
+def test_the_code_is_judged_alone(attributes, cause):
+    trace = traced(variant(**attributes))
+    if cause is None:
+        assert_code(trace, 2, where="Problem 5.4")
+        return
+    with pytest.raises(CheckFailed) as caught:
+        assert_code(trace, 2, where="Problem 5.4")
+    assert caught.value.explanation.cause == cause
 
 
 def test_what_is_computed_twice_is_one_layer():
