@@ -62,7 +62,8 @@ def run_entry(probes: Probes, module: str, **budget: Any) -> Records:
     """Run a whole file of the submission as a script, shortened, and tell what was seen.
 
     `budget`: `seconds` of processor time (20; the assignment's `call_seconds` must be longer), `max_steps` (400),
-    `steps_per_loop` (8), `steps_per_pass` (8; None for whole passes through data loaders).
+    `steps_per_loop` (8), `steps_per_pass` (8; None for whole passes through data loaders), `settings` (values for
+    command-line options whose names match a pattern: {"noise": 0.3}).
     """
     raw = probes.run("training", "run_entry", module, called=f"python {module}.py", **budget)
     return read_records(raw)

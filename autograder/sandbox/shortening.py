@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 EPOCHS = 2
@@ -102,8 +102,18 @@ def _counts_epochs(node: ast.For) -> bool:
 class Brevity:
     """Ends loops that have seen enough steps, and answers for arguments that nobody gives."""
 
-    def __init__(self, count_steps: Callable[[], int], seconds_left: Callable[[], float], steps: int) -> None:
-        """A loop ends after `steps` steps, or once half of the seconds left at the start are used."""
+    def __init__(
+        self,
+        count_steps: Callable[[], int],
+        seconds_left: Callable[[], float],
+        steps: int,
+        settings: Mapping[str, float] | None = None,
+    ) -> None:
+        """A loop ends after `steps` steps, or once half of the seconds left at the start are used.
+
+        `settings`: values for command-line options whose names match a pattern; a switch is turned on.
+        """
+        self._settings = dict(settings or {})
         self._count_steps = count_steps
         self._seconds_left = seconds_left
         self._steps = steps
@@ -158,12 +168,30 @@ class Brevity:
                     action.required, action.default = False, _likely_value(action)
                     action.nargs = "?" if not action.option_strings else action.nargs
             space, rest = original(parser, *arguments, **keywords)
+            self._set(parser, space)
             for name, value in vars(space).items():
                 if _COUNTS_EPOCHS.search(name) and type(value) is int and value > EPOCHS:
                     setattr(space, name, EPOCHS)
             return space, rest
 
         return parse_known_args
+
+
+    def _set(self, parser: argparse.ArgumentParser, space: argparse.Namespace) -> None:
+        for pattern, value in self._settings.items():
+            for action in parser._actions:
+                if re.search(pattern, action.dest, re.IGNORECASE):
+                    setattr(space, action.dest, _set_value(action, value))
+                elif action.choices:
+                    fitting = [one for one in action.choices if re.search(pattern, str(one), re.IGNORECASE)]
+                    setattr(space, action.dest, fitting[0] if fitting else getattr(space, action.dest))
+
+
+def _set_value(action: argparse.Action, value: float) -> Any:
+    """A switch is turned from its default; anything else gets the number in the option's own type."""
+    if action.nargs == 0:
+        return action.const
+    return action.type(value) if callable(action.type) else value
 
 
 def _likely_value(action: argparse.Action) -> Any:

@@ -19,7 +19,7 @@ import sys
 import time
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,14 @@ def run_entry(
     max_steps: int = 400,
     steps_per_loop: int = 8,
     steps_per_pass: int | None = 8,
+    settings: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Run a submitted file as a script (`__name__ == "__main__"`), shortened and watched.
 
     Loops end after `steps_per_loop` optimiser steps and passes through data loaders after `steps_per_pass`; epochs are
-    cut to two. Where running the file takes no step at all, its `main()` is called, or what else takes no arguments
-    and is named like an entry. Returns the watch's report with `errors` (what failed, where), `files` (in the scratch
+    cut to two. `settings` gives values to command-line options whose names (or choices) match a pattern. Where running
+    the file takes no step at all, its `main()` is called, or what else takes no arguments and is named like an entry.
+    Returns the watch's report with `errors` (what failed, where), `files` (in the scratch
     folder, afterwards) and `entry` (the function that was called, if any).
 
     Raises:
@@ -61,7 +63,7 @@ def run_entry(
     file = _file_of(module_name)
     tree = Shortener().visit(loader.parse(file))
     watch = Watch(file.parent, seconds, max_steps, steps_per_pass)
-    brevity = Brevity(lambda: watch.steps, watch.seconds_left, steps_per_loop)
+    brevity = Brevity(lambda: watch.steps, watch.seconds_left, steps_per_loop, settings)
     run = _Run(file, watch)
     module = types.ModuleType("__main__")
     module.__dict__.update(__file__=str(file), __builtins__=__builtins__, **brevity.names())
