@@ -77,11 +77,11 @@ class Observations:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[Any, ...], Records | SubmissionProblem] = {}
+        self._seen: dict[str, Records | SubmissionProblem] = {}
 
     def run_entry(self, probes: Probes, module: str, **budget: Any) -> Records:
         """As the function of this name."""
-        key = (module, *sorted(budget.items()))
+        key = repr((module, sorted(budget.items())))
         if key not in self._seen:
             try:
                 self._seen[key] = run_entry(probes, module, **budget)

@@ -176,7 +176,6 @@ class Brevity:
 
         return parse_known_args
 
-
     def _set(self, parser: argparse.ArgumentParser, space: argparse.Namespace) -> None:
         for pattern, value in self._settings.items():
             for action in parser._actions:

@@ -507,7 +507,7 @@ class TestScripts:
         observations, seen = judge.Observations(), []
         for _ in range(2):
             with session.check(120) as worker:
-                seen.append(observations.run_entry(worker.probes, "endless", seconds=0.2))
+                seen.append(observations.run_entry(worker.probes, "endless", seconds=0.2, settings={"a": 1}))
                 for _ in range(2):
                     with pytest.raises(StudentError, match="invalid syntax"):
                         observations.run_entry(worker.probes, "broken")
