@@ -40,6 +40,8 @@ __all__ = ["candidates", "load_checkpoint", "run", "run_from", "trace", "value_a
 MAX_CANDIDATES = 40
 MAX_PAIRS = 6
 MAX_PARAMETERS = 100_000_000
+MAX_KEPT = 60_000_000
+"""Parameters in all the networks that are kept; beyond it each class is constructed in one way only."""
 SEED = 663
 BUILDER = re.compile(r"net|model|build|make|create|cnn|cae|enc|alex|classif|auto|get_", re.I)
 NOT_A_BUILDER = re.compile(
@@ -73,13 +75,17 @@ def candidates(modules: Sequence[str], inputs: Sequence[tuple[str, Any]]) -> lis
     inputs = [(form, as_tensor(values)) for form, values in inputs]
     found: list[Record] = []
     for source in _sources(modules):
+        made = 0
         for record in _constructed(source):
             if len(found) >= MAX_CANDIDATES:
                 return found
             if record["network"] is not None:
                 record["network"], record["calls"] = _called(record["network"], inputs)
                 record["parameters"] = _count(record["network"])  # lazy layers have theirs only now
+                made += 1
             found.append(record)
+            if made and sum(one["parameters"] for one in found) > MAX_KEPT:
+                break
     return found + [_with_calls(pair, inputs) for pair in _pairs(found)]
 
 

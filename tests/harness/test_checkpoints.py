@@ -4,6 +4,7 @@ import dataclasses
 import pickle
 import textwrap
 
+import msgspec
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -101,6 +102,15 @@ def saved(tmp_path_factory):
     policy = Policy(call_seconds=20, import_seconds=60)
     with Session(Setting(folder, root, "student.py", data, preloads=preloads, policy=policy)) as session:
         yield session, network
+
+
+def test_a_worker_that_cannot_fork_loads_it_as_well(saved, tmp_path):
+    setting = msgspec.structs.replace(saved[0]._setting, workspace=tmp_path, forks=False)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(folder.stat().st_mode | 0o755)
+    with Session(setting) as session, session.check(60) as worker:
+        network = find_network(worker.probes, AUTOENCODER, ["student"])
+        assert load_checkpoint(network, "plain.pt").kind == "state_dict"
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Finding the network of a submission, whatever it is called and however it is made."""
 
+import sys
 import textwrap
+import types
 
 import pytest
 
@@ -16,6 +18,7 @@ from autograder.checks.networks import (  # noqa: E402
     assert_from_code_alone,
     find_network,
 )
+from autograder.sandbox import networks  # noqa: E402
 from autograder.sandbox.policy import Policy  # noqa: E402
 from autograder.sandbox.proxy import StudentError  # noqa: E402
 from autograder.sandbox.session import Session, Setting  # noqa: E402
@@ -410,6 +413,17 @@ def test_what_was_tried_is_told_where_nothing_fits(probes, module, role, cause, 
 def test_a_file_that_cannot_be_read_is_its_own_error(probes):
     with pytest.raises(StudentError, match="SyntaxError"):
         find_network(probes, CLASSIFIER, ["syntax"])
+
+
+def test_large_networks_are_made_in_one_way_only(monkeypatch):
+    student = types.ModuleType("large_student")
+    exec("from torch import nn\nclass Net(nn.Linear):\n    def __init__(self, bias=True): super().__init__(4, 4, bias)",
+         student.__dict__)  # fmt: skip
+    monkeypatch.setitem(sys.modules, "large_student", student)
+    ways = [record["made"] for record in networks.candidates(["large_student"], [("flat", np.ones((5, 4)))])]
+    assert ways == ["Net()", "Net(bias=False)"]
+    monkeypatch.setattr(networks, "MAX_KEPT", 10)
+    assert len(networks.candidates(["large_student"], [("flat", np.ones((5, 4)))])) == 1
 
 
 @pytest.mark.parametrize(
