@@ -59,7 +59,8 @@ def assert_confusion_matrix(
         _assert_arguments(confusions[-1], labels, called)
         matrix = confusions[-1].matrix
     else:
-        matrix = next((values for values in reversed(drawn) if values is not None and values.shape == shape), None)
+        candidates = [values for values in reversed(drawn) if values is not None and values.shape == shape]
+        matrix = next((values for values in candidates if _counts(values, labels)), (candidates or [None])[0])
     if matrix is None or matrix.shape != shape:
         fail(
             "no confusion matrix was computed or drawn" if matrix is None else f"its shape is {matrix.shape}",
@@ -92,6 +93,12 @@ def _assert_arguments(confusion: Confusion, labels: NDArray[np.int64], called: s
 def _are_labels(values: NDArray[np.int64], labels: NDArray[np.int64]) -> bool:
     """The test labels in any order."""
     return bool(values.size == labels.size and np.array_equal(np.sort(values.reshape(-1)), np.sort(labels)))
+
+
+def _counts(matrix: NDArray[np.generic], labels: NDArray[np.int64]) -> bool:
+    """Whether the entries are counts of as many images as there are, or parts of each true class."""
+    total = float(np.nan_to_num(matrix.astype(np.float64)).sum())
+    return bool(np.isclose(total, labels.size) or np.isclose(total, len(matrix)))
 
 
 def _as_true_by_predicted(matrix: Array, labels: NDArray[np.int64], classes: int) -> Array:

@@ -28,6 +28,7 @@ PICTURES = (
     ("matplotlib.axes._axes", "Axes.pcolormesh", -1, None),
     ("matplotlib.figure", "Figure.savefig", None, 1),
     ("seaborn", "heatmap", 0, None),
+    ("numpy", "savetxt", 1, 0),
 )
 """Module, function, the position of the array (-1: the last), the position of the file's name."""
 SMALLEST_NOISE = 16

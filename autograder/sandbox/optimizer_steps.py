@@ -38,6 +38,11 @@ class OptimizerSteps:
         self._gradients: Tensors = {}
         self._in_step = False
 
+    @property
+    def optimizers(self) -> int:
+        """How many optimisers were made or used so far."""
+        return len(self._optimizers)
+
     def interrupt(self) -> None:
         self._in_step = False
 

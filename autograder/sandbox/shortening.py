@@ -108,13 +108,17 @@ class Brevity:
         seconds_left: Callable[[], float],
         steps: int,
         settings: Mapping[str, float] | None = None,
+        count_optimizers: Callable[[], int] = lambda: 0,
     ) -> None:
         """A loop ends after `steps` steps, or once half of the seconds left at the start are used.
+
+        A loop whose rounds make optimisers goes through networks, not through batches, and is counted anew each time.
 
         `settings`: values for command-line options whose names match a pattern; a switch is turned on.
         """
         self._settings = dict(settings or {})
         self._count_steps = count_steps
+        self._count_optimizers = count_optimizers
         self._seconds_left = seconds_left
         self._steps = steps
 
@@ -150,10 +154,13 @@ class Brevity:
     def goes_on(self) -> Callable[[], bool]:
         """Asked before each round of one loop: whether there shall be another."""
         start, limit, rounds = self._count_steps(), self._seconds_left() / 2, 0
+        optimizers = self._count_optimizers()
 
         def ask() -> bool:
-            nonlocal rounds
+            nonlocal start, rounds, optimizers
             rounds += 1
+            if self._count_optimizers() > optimizers:
+                start, optimizers = self._count_steps(), self._count_optimizers()
             steps = self._count_steps() - start
             return not (steps and self._seconds_left() < limit) and (steps < self._steps or rounds <= EPOCHS)
 
@@ -190,7 +197,8 @@ def _set_value(action: argparse.Action, value: float) -> Any:
     """A switch is turned from its default; anything else gets the number in the option's own type."""
     if action.nargs == 0:
         return action.const
-    return action.type(value) if callable(action.type) else value
+    convert: Any = action.type
+    return convert(value) if callable(convert) else value
 
 
 def _likely_value(action: argparse.Action) -> Any:

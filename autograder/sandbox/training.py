@@ -63,7 +63,7 @@ def run_entry(
     file = _file_of(module_name)
     tree = Shortener().visit(loader.parse(file))
     watch = Watch(file.parent, seconds, max_steps, steps_per_pass)
-    brevity = Brevity(lambda: watch.steps, watch.seconds_left, steps_per_loop, settings)
+    brevity = Brevity(lambda: watch.steps, watch.seconds_left, steps_per_loop, settings, lambda: watch.optimizers)
     run = _Run(file, watch)
     module = types.ModuleType("__main__")
     module.__dict__.update(__file__=str(file), __builtins__=__builtins__, **brevity.names())

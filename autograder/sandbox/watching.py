@@ -63,6 +63,11 @@ class Watch:
         """How many steps have changed, or could have changed, parameters so far."""
         return self._optimizer_steps.count
 
+    @property
+    def optimizers(self) -> int:
+        """How many optimisers were made or used so far."""
+        return self._optimizer_steps.optimizers
+
     def seconds_left(self) -> float:
         return self._seconds - (time.process_time() - self._started)
 

@@ -310,7 +310,8 @@ for epoch in range(3):
         guesses = net(X_held).argmax(1)
 for t, g in zip(Y_held, guesses):
     matrix[g, t] += 1
-plt.matshow(matrix)
+np.savetxt("confusion.csv", matrix)
+plt.matshow(np.eye(10) * 3)
 plt.savefig("confusion.jpg")
 """
 FULL_BATCH = """
@@ -721,13 +722,13 @@ def test_an_error_about_a_missing_gpu_is_named():
 
 def shortened(text, *, steps=3):
     """What a shortened script leaves in its namespace; it takes a step by calling `step()`."""
-    count = [0]
+    count, optimizers = [0], []
 
     def step():
         count[0] += 1
 
-    brevity = shortening.Brevity(lambda: count[0], lambda: 100.0, steps)
-    space = {"step": step, **brevity.names()}
+    brevity = shortening.Brevity(lambda: count[0], lambda: 100.0, steps, None, lambda: len(optimizers))
+    space = {"step": step, "make_optimizer": lambda: optimizers.append(1), **brevity.names()}
     tree = shortening.Shortener().visit(ast.parse(textwrap.dedent(text)))
     exec(compile(tree, "script", "exec"), space)
     return space | {"steps": count[0]}
@@ -780,6 +781,21 @@ class TestShortening:
     def test_a_few_models_or_optimisers_are_all_gone_through(self):
         space = shortened("seen = []\nfor name in ['a', 'b', 'c', 'd']:\n    step(); step()\n    seen.append(name)")
         assert space["seen"] == ["a", "b", "c", "d"]
+
+    def test_a_loop_over_networks_is_gone_through_however_it_is_written(self):
+        space = shortened(
+            """
+            import itertools
+            seen = []
+            for size, skip in itertools.product([1, 2, 3], [False, True]):
+                make_optimizer()
+                for batch in range(100):
+                    step()
+                seen.append((size, skip))
+            """
+        )
+        assert len(space["seen"]) == 6
+        assert space["steps"] == 18
 
     def test_what_counts_something_else_stays(self):
         space = shortened("epoch = 0\nbatch = 64\nepoch_length = 500\nlr_step_epoch_size = 30")
