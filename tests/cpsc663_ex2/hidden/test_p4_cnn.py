@@ -1,0 +1,58 @@
+"""P4: the network against ours, and what its training learns."""
+
+import numpy as np
+from gradescope_utils.autograder_utils.decorators import number, visibility, weight
+
+from autograder.checks import pictures
+from autograder.checks.compare import fail
+from autograder.checks.equivalence import assert_equivalent
+from autograder.checks.networks import sample_images
+from autograder.checks.training import make_arguments, make_device, make_loader, make_optimizer
+
+from ..public.cnn import CLASSES, TRAIN, require_own_work
+from ..public.common import find_cnn, load_digits
+
+EXAMPLES, TESTS, EPOCHS = 400, 200, 3
+# Guessing is right one time in ten; three epochs over four hundred digits bring the network of the skeleton above 0.8.
+LEAST_ACCURACY = 0.6
+
+
+@number("P4.6")
+@weight(2)
+@visibility("after_published")
+def test_equivalence(submission, reference, probes, show):
+    """Ours, with your weights, gives the same outputs"""
+    network = find_cnn(probes, show)
+    require_own_work(probes)
+    assert_equivalent(network, reference.CNN(), sample_images(network.role), where="the network of the skeleton")
+
+
+@number("P4.7")
+@weight(3)
+@visibility("after_published")
+def test_learns(submission, probes, show):
+    """A few epochs of train() make a network that recognises digits"""
+    network = find_cnn(probes, show)
+    require_own_work(probes)
+    digits = load_digits(probes)
+    loader = make_loader(probes, digits.train[:EXAMPLES], digits.train_labels[:EXAMPLES], 32)
+    optimizer = make_optimizer(probes, "SGD", network.handle, lr=0.02, momentum=0.9)
+    arguments, device = make_arguments(probes, epochs=EPOCHS), make_device(probes)
+    for epoch in range(1, EPOCHS + 1):
+        submission.train(arguments, network.handle, device, loader, optimizer, epoch)
+    predicted = network.run(digits.test[:TESTS]).reshape(TESTS, -1).argmax(axis=1)
+    true = digits.test_labels[:TESTS]
+    counts = np.zeros((CLASSES, CLASSES))
+    np.add.at(counts, (true, np.minimum(predicted, CLASSES - 1)), 1)
+    show.figure(
+        f"After {EPOCHS} epochs on {EXAMPLES} digits",
+        lambda: pictures.confusion_matrix(counts, [str(digit) for digit in range(CLASSES)]),
+        "true classes in rows, predicted ones in columns",
+    )
+    accuracy = float(np.mean(predicted == true))
+    if accuracy < LEAST_ACCURACY:
+        fail(
+            f"after {EPOCHS} epochs on {EXAMPLES} digits it recognises {accuracy:.0%} of {TESTS} others",
+            called=TRAIN,
+            expected=f"at least {LEAST_ACCURACY:.0%}",
+        )

@@ -1,0 +1,178 @@
+"""What the checks of this exercise share: the digits, the bar to beat, and the watched runs of a submission's files."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from autograder.checks.networks import AUTOENCODER, CLASSIFIER, SKIP_AUTOENCODER, Network, find_network
+from autograder.checks.training import run_entry
+from autograder.checks.training_images import Gallery
+from autograder.checks.training_records import Loss, Records, Step
+from autograder.checks.training_records import Network as Seen
+from autograder.data import EMBEDDED_TRAIN, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, read_idx
+from autograder.sandbox.proxy import Probes, SubmissionProblem
+
+Array = NDArray[Any]
+
+CNN_FILE, AE_FILE, CAE_FILE = "prob4_CNN", "prob5_AE", "prob6_CAE"
+MOST_TRAINING, MOST_TEST = 1500, 300
+"""More images than these would take a training here too long; of larger sets the first ones are used."""
+
+# Long enough to see both epochs of every network that a file trains, short enough for half a processor.
+BUDGETS: dict[str, dict[str, Any]] = {
+    CNN_FILE: {"seconds": 25.0, "steps_per_loop": 6, "steps_per_pass": 6},
+    AE_FILE: {"seconds": 25.0, "steps_per_loop": 6, "steps_per_pass": 6},
+    CAE_FILE: {"seconds": 30.0, "steps_per_loop": 4, "steps_per_pass": 4},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Digits:
+    """Images float32 (N, 1, 28, 28) from 0 to 1 and labels (N,), of both splits."""
+
+    train: Array
+    train_labels: Array
+    test: Array
+    test_labels: Array
+    embedded: bool
+
+    def gallery(self) -> Gallery:
+        """The images that a submission can have been given."""
+        return Gallery(self.train, self.test)
+
+
+def load_digits(probes: Probes) -> Digits:
+    """The digits that submissions read, too."""
+    folder = Path(probes.data_folder) / "mnist"
+    images, labels, test, test_labels = (
+        read_idx(folder / name) for name in (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+    )
+    return Digits(
+        _scaled(images[:MOST_TRAINING]), labels[:MOST_TRAINING].astype(np.int64),
+        _scaled(test[:MOST_TEST]), test_labels[:MOST_TEST].astype(np.int64), len(images) == EMBEDDED_TRAIN,
+    )  # fmt: skip
+
+
+def _scaled(images: Array) -> Array:
+    return (images.astype(np.float32) / 255.0)[:, None]
+
+
+def pca_error(train: Array, held: Array, components: int = 2) -> float:
+    """Mean squared error per pixel of held images rebuilt from so many principal components of the training images."""
+    rows = train.reshape(len(train), -1).astype(np.float64)
+    mean = rows.mean(axis=0)
+    _, directions = np.linalg.eigh((rows - mean).T @ (rows - mean))
+    axes = directions[:, -components:]
+    rest = held.reshape(len(held), -1) - mean
+    return float(np.mean((rest - rest @ axes @ axes.T) ** 2))
+
+
+def reconstruction_error(outputs: Array, images: Array) -> float:
+    """Mean squared error per pixel."""
+    return float(np.mean((np.asarray(outputs).reshape(images.shape) - images) ** 2))
+
+
+# ---- Networks -------------------------------------------------------------------------------------------------------
+
+
+def find_cnn(probes: Probes, show: Any) -> Network:
+    """The classifier of problem 4."""
+    return _told(find_network(probes, CLASSIFIER, [CNN_FILE]), show)
+
+
+def find_autoencoder(probes: Probes, show: Any) -> Network:
+    """The autoencoder of problem 5."""
+    return _told(find_network(probes, AUTOENCODER, [AE_FILE]), show)
+
+
+def find_cae(probes: Probes, show: Any) -> Network:
+    """The convolutional autoencoder of problem 6.1, without skip connections."""
+    return _told(find_network(probes, AUTOENCODER, [CAE_FILE]), show)
+
+
+def find_skip_cae(probes: Probes, show: Any) -> Network:
+    """The convolutional autoencoder of problem 6.2, with skip connections."""
+    return _told(find_network(probes, SKIP_AUTOENCODER, [CAE_FILE]), show)
+
+
+def _told(network: Network, show: Any) -> Network:
+    show.text("The network that was graded", "\n".join([network.reason, *network.remarks]))
+    return network
+
+
+# ---- Watched runs ---------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A file that was run as a script: what was seen, what it printed, and the tables (text) that it wrote."""
+
+    records: Records
+    printed: str
+
+
+class WatchedRuns:
+    """Runs of the submission's files, each made once in a grading, by the first check that looks at it.
+
+    A run is the same every time, so that checks may share it. What was wrong with it is shared as well.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], Run | SubmissionProblem] = {}
+
+    def of(self, probes: Probes, module: str, **settings: float) -> Run:
+        """Run the file; `settings` are patterns of command-line options to be set, with their values."""
+        key = (module, str(sorted(settings.items())))
+        if key not in self._seen:
+            self._seen[key] = _run(probes, module, settings)
+        found = self._seen[key]
+        if isinstance(found, SubmissionProblem):
+            raise found
+        return found
+
+
+def _run(probes: Probes, module: str, settings: dict[str, float]) -> Run | SubmissionProblem:
+    try:
+        probes.printed()
+        records = run_entry(probes, module, **BUDGETS[module], **({"settings": settings} if settings else {}))
+        return Run(records, "\n".join([probes.printed(), *_tables(probes, records)]))
+    except SubmissionProblem as problem:
+        return problem
+
+
+def _tables(probes: Probes, records: Records) -> list[str]:
+    """The text files that a run has left."""
+    names = [name for name in records.files if name.lower().endswith((".csv", ".txt", ".tsv"))]
+    return [probes.read_file(name)[:20_000].decode("utf-8", "replace") for name in names[:5]]
+
+
+_RUNS = pytest.StashKey[WatchedRuns]()
+
+
+@pytest.fixture(scope="session")
+def watched(request: pytest.FixtureRequest) -> WatchedRuns:
+    """The runs of this grading, the same for public and hidden checks."""
+    return request.config.stash.setdefault(_RUNS, WatchedRuns())
+
+
+def has_training(records: Records) -> bool:
+    """Whether the run shows any code that trains: a notebook elsewhere may hold it."""
+    seen = records.errors or records.optimizers or records.counts.get("backward") or records.of(Step)
+    return bool(seen) or any(loss.gradients for loss in records.of(Loss))
+
+
+def only(records: Records, network: Seen) -> Records:
+    """What was seen of one network and of no other."""
+    events = [
+        event
+        for event in records.events
+        if not hasattr(event, "network") or records.root(event.network) in (0, network.number)
+    ]
+    return msgspec.structs.replace(records, events=events, networks=[network])
