@@ -10,12 +10,12 @@ class Autoencoder(nn.Module):
     def __init__(self):
         super(Autoencoder, self).__init__()
         self.enc1 = nn.Linear(784, 14)
-        self.enc2 = nn.Linear(14, 12)
-        self.enc3 = nn.Linear(12, 10)
-        self.enc4 = nn.Linear(10, 2)
-        self.dec1 = nn.Linear(2, 10)
-        self.dec2 = nn.Linear(10, 12)
-        self.dec3 = nn.Linear(12, 14)
+        self.enc2 = nn.Linear(14, 14)
+        self.enc3 = nn.Linear(14, 14)
+        self.enc4 = nn.Linear(14, 2)
+        self.dec1 = nn.Linear(2, 14)
+        self.dec2 = nn.Linear(14, 14)
+        self.dec3 = nn.Linear(14, 14)
         self.dec4 = nn.Linear(14, 784)
 
     def encode(self, x):
