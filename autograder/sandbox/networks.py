@@ -32,10 +32,11 @@ from autograder.sandbox.tracing import (
     text_of,
     trace,
     value_at,
+    values_at,
     weights,
 )
 
-__all__ = ["candidates", "load_checkpoint", "run", "run_from", "trace", "value_at", "weights"]
+__all__ = ["candidates", "load_checkpoint", "run", "run_from", "trace", "value_at", "values_at", "weights"]
 
 MAX_CANDIDATES = 40
 MAX_PAIRS = 6

@@ -91,6 +91,20 @@ def value_at(network: nn.Module, inputs: Any, position: int) -> np.ndarray:
     return _array(mode.seen)
 
 
+def values_at(
+    network: nn.Module, inputs: Any, positions: Sequence[int], training: bool = False
+) -> dict[int, np.ndarray]:
+    """What the operations at these positions of the trace give, in train or eval mode; the network is left as it was.
+
+    A position that this forward pass does not reach is not in the answer.
+    """
+    inputs = as_tensor(inputs)
+    mode = _Reader(positions)
+    with _as_it_was(network, training), torch.no_grad(), mode:
+        network(inputs)
+    return {position: _array(tensor) for position, tensor in mode.seen.items()}
+
+
 def run_from(
     network: nn.Module, inputs: Any, position: int, value: Any, zeroed: dict[int, list[int]] | None = None
 ) -> list[Any]:
@@ -164,9 +178,21 @@ def _array(tensor: Tensor) -> np.ndarray:
 
 @contextlib.contextmanager
 def _as_it_was(network: nn.Module, training: bool) -> Iterator[None]:
-    """Puts the network in a mode; afterwards every submodule's own mode and all buffers are as before."""
+    """Puts the network in a mode; afterwards every submodule's own mode and all buffers are as before.
+
+    Running statistics of a student's own making may be plain attributes, or be replaced instead of written to.
+    """
     modes = [(module, module.training) for module in network.modules()]
     buffers = [(buffer, buffer.detach().clone()) for buffer in network.buffers()]
+    holders = [holder for module in network.modules() for holder in (module._buffers, vars(module))]
+    held = [
+        (holder, name, tensor)
+        for holder in holders
+        if isinstance(holder, dict)  # a scripted module keeps them elsewhere
+        for name, tensor in holder.items()
+        if isinstance(tensor, Tensor)
+    ]
+    attributes = [(tensor, tensor.detach().clone()) for _, _, tensor in held if not tensor.is_inference()]
     torch.manual_seed(SEED)
     network.train(training)
     try:
@@ -175,8 +201,10 @@ def _as_it_was(network: nn.Module, training: bool) -> Iterator[None]:
         for module, mode in modes:
             module.training = mode
         with torch.no_grad():
-            for buffer, before in buffers:
+            for buffer, before in (*buffers, *attributes):
                 buffer.copy_(before)
+            for holder, name, tensor in held:
+                holder[name] = tensor
 
 
 def _names_of(network: nn.Module) -> dict[int, str]:
@@ -231,6 +259,23 @@ class _Replay(_Mode):
                                        f"{tuple(first.shape)}")  # fmt: skip
                 first.copy_(self._value.reshape(first.shape))
             self.seen = first.clone()
+        return result
+
+
+class _Reader(_Mode):
+    """Keeps the results of some operations."""
+
+    def __init__(self, positions: Sequence[int]) -> None:
+        super().__init__()
+        self.seen: dict[int, Tensor] = {}
+        self._wanted = frozenset(positions)
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        counts = self.count(function)
+        result = function(*args, **(kwargs or {}))
+        first = next(_tensors(result), None) if counts and self.position in self._wanted else None
+        if first is not None:
+            self.seen[self.position] = first.clone()
         return result
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import importlib.util
 import os
 import sys
@@ -195,6 +196,21 @@ def make_optimizer(name: str, network: torch.nn.Module, **hyperparameters: Any) 
 def make_namespace(**fields: Any) -> argparse.Namespace:
     """Settings as a parser would give them."""
     return argparse.Namespace(**fields)
+
+
+def copy_of(network: torch.nn.Module) -> torch.nn.Module:
+    """Another network with the same weights, so that one can be trained several times from the same start."""
+    return copy.deepcopy(network)
+
+
+def pass_in_training_mode(network: torch.nn.Module, images: Any, passes: int, batch_size: int) -> None:
+    """So many forward passes in training mode over consecutive batches, without a step: statistics settle."""
+    torch.set_num_threads(1)
+    batches = _images(images).split(batch_size)
+    network.train()
+    with torch.no_grad():
+        for number in range(passes):
+            network(batches[number % len(batches)])
 
 
 def make_device() -> torch.device:
