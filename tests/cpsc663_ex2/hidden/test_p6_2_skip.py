@@ -9,7 +9,7 @@ from autograder.checks.compare import fail
 from ..public.autoencoders import assert_beats_pca, pca_bar, trained
 from ..public.common import find_skip_cae, load_digits
 
-STEPS, RATE, BATCH = 250, 0.003, 16
+STEPS, RATE, BATCH = 120, 0.003, 16
 CODES = np.random.default_rng(62).uniform(-20, 20, (16, 2))
 
 

@@ -12,7 +12,7 @@ from ..public.common import find_cae, find_skip_cae, load_digits
 from ..public.denoising import assert_both_versions, noisy_run
 
 NOISE = 0.3
-STEPS, RATE, BATCH = 250, 0.003, 16
+STEPS, RATE, BATCH = 120, 0.003, 16
 SHOWN = 8
 
 

@@ -20,7 +20,7 @@ from autograder.checks.training import (
     make_loader,
     make_optimizer,
 )
-from autograder.checks.training_records import Call, Confusion, Picture, Records
+from autograder.checks.training_records import Call, Confusion, Picture, Records, Step
 from autograder.checks.training_shown import assert_confusion_matrix, picture_files, pictures_of
 from autograder.sandbox.proxy import Probes, StudentError
 
@@ -122,8 +122,11 @@ def assert_filters(records: Records, *, called: str) -> Array | None:
     Raises CheckFailed, and the student's own error where it kept them from being drawn.
     """
     expected = "one image file with all forty filters of the first convolution, model.conv1.weight"
-    drawn = pictures_of(records, (SIDE, SIDE))
-    sheet = any(_is_sheet(picture) for picture in records.of(Picture))
+    whole, records = records, _after_first_step(records)
+    drawn, sheet = _drawn(records)
+    if not drawn and not sheet and any(_drawn(whole)):
+        fail("the filters were drawn before the first step of the training, so they are random", called=called,
+             cause="wrong_order", expected="the filters of the trained network, after the last epoch")  # fmt: skip
     if records.errors and not (drawn or sheet):
         raise records.errors[0].as_student_error()
     if not drawn and not sheet:
@@ -137,6 +140,17 @@ def assert_filters(records: Records, *, called: str) -> Array | None:
     if not any(picture.file for picture in records.of(Picture)) and not picture_files(records):
         fail("the picture of the filters was not saved to a file", called=called, expected=expected)
     return filters
+
+
+def _after_first_step(records: Records) -> Records:
+    steps = records.of(Step)
+    start = steps[0].at if steps else 0
+    return msgspec.structs.replace(records, events=[event for event in records.events if event.at >= start])
+
+
+def _drawn(records: Records) -> tuple[int, bool]:
+    """How many arrays of 5 x 5 were drawn, and whether there is a sheet of forty."""
+    return pictures_of(records, (SIDE, SIDE)), any(_is_sheet(picture) for picture in records.of(Picture))
 
 
 def _filters(records: Records) -> Array | None:
