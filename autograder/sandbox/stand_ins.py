@@ -90,6 +90,8 @@ class StandInModule(types.ModuleType):
         if name.partition(".")[0] == "tqdm":
             self.tqdm = Progress
             self.trange = progress_range
+        if name == "IPython":
+            self.version_info = (9, 0, 0, "")  # matplotlib compares it, and leaves a recent IPython alone
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
