@@ -48,6 +48,7 @@ __all__ = [
     "Weight",
     "assert_from_code_alone",
     "find_network",
+    "find_networks",
     "in_form",
     "sample_images",
 ]
@@ -102,7 +103,7 @@ def find_network(probes: Probes, role: Role, modules: Sequence[str]) -> Network:
     file that could not be loaded where that is all there is.
     """
     candidates = _candidates(probes, role, modules)
-    fits = [fit for candidate in candidates for fit in _fits(probes, role, candidate)]
+    fits = _ranked(probes, role, candidates)
     if role.skips and fits and not any(fit.grade >= _SKIPS for fit in fits):
         names = ", ".join(dict.fromkeys(fit.candidate.made for fit in fits))
         fail(
@@ -111,10 +112,28 @@ def find_network(probes: Probes, role: Role, modules: Sequence[str]) -> Network:
         )  # fmt: skip
     if not fits:
         _fail_nothing(role, candidates, modules)
-    order = {id(fit): index for index, fit in enumerate(fits)}
-    chosen = min(fits, key=lambda fit: (*_preference(fit, role), order[id(fit)]))
+    chosen = fits[0]
     others = _alternatives(chosen, fits, role)
     return _network(probes, role, chosen, others)
+
+
+def find_networks(probes: Probes, role: Role, modules: Sequence[str]) -> list[Network]:
+    """All networks that answer the role, in the order in which `find_network` would take them.
+
+    For a check that chooses among them by something else, such as whether they normalise batches; their `reason` does
+    not tell of one another. Raises as `find_network` does where there is none.
+    """
+    candidates = _candidates(probes, role, modules)
+    fits = _ranked(probes, role, candidates)
+    if not fits:
+        _fail_nothing(role, candidates, modules)
+    return [_network(probes, role, fit, ()) for fit in fits]
+
+
+def _ranked(probes: Probes, role: Role, candidates: Sequence[_Candidate]) -> list[_Fit]:
+    """What answers the role, the best first; among equals in the order of the files."""
+    fits = [fit for candidate in candidates for fit in _fits(probes, role, candidate)]
+    return sorted(fits, key=lambda fit: _preference(fit, role))
 
 
 _SKIPS = 4
