@@ -2,8 +2,8 @@
 
 A submission written for a GPU is not wrong, so `.cuda()`, `device="cuda"` and their kin give CPU tensors, with one
 notice. `torch.cuda.is_available()` stays false, as it is. Loaders read in this process (a sandboxed worker may not
-start others), and `torch.compile` gives back what it was given: there is no compiler in the sandbox, and the numbers
-are the same without.
+start others), and `torch.compile` and `torch.jit.script` give back what they were given: there is no compiler in the
+sandbox, and the numbers are the same without.
 
 Everything is replaced in torch's own namespaces, once, before the submission is imported. Functions that are no method
 of a class cannot be told apart by `torch.overrides` any more; the worker's probes look at operations, not at these.
@@ -23,7 +23,9 @@ from autograder.sandbox.notices import Notices
 
 HERE = frozenset({"cpu", "meta"})
 ON_CPU = "the grader has no GPU, so what asks for one runs on the CPU; the results are the same."
-NOT_COMPILED = "torch.compile is left out here: your network runs uncompiled, with the same results."
+NOT_COMPILED = (
+    "torch.compile and torch.jit.script are left out here: your network runs as it is, with the same results."
+)
 ALIKE = ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "randint_like")
 NEW = ("new_tensor", "new_zeros", "new_ones", "new_empty", "new_full")
 TENSOR_TYPES = (
@@ -192,5 +194,10 @@ def _leave_uncompiled(notices: Notices) -> None:
         notices.once("compile", NOT_COMPILED)
         return model if model is not None else lambda function: function
 
+    def script_nothing(what: Any, *_: Any, **__: Any) -> Any:
+        notices.once("compile", NOT_COMPILED)
+        return what
+
     torch.compile = compile_nothing
+    torch.jit.script = script_nothing  # type: ignore[assignment]
     torch.nn.Module.compile = lambda this, *_, **__: notices.once("compile", NOT_COMPILED)  # type: ignore[assignment, method-assign]

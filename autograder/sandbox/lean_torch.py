@@ -9,6 +9,7 @@ stands in its place, answers what eager code asks, and loads the real one as soo
 from __future__ import annotations
 
 import importlib
+import importlib.machinery
 import sys
 import types
 from collections.abc import Callable
@@ -32,6 +33,9 @@ class AbsentCompiler(types.ModuleType):
         return function
 
     def __getattr__(self, name: str) -> Any:
+        # `inspect` asks every module for `__file__`; only a package's `__path__` is asked for by who imports from it.
+        if name.startswith("__") and name != "__path__":
+            raise AttributeError(name)
         if sys.modules.get(COMPILER) is self:
             del sys.modules[COMPILER]
             importlib.import_module(COMPILER)
@@ -42,5 +46,6 @@ def postpone_compiler() -> None:
     """Keep this process from loading torch's compiler before it is used. Does nothing where it is loaded already."""
     if COMPILER not in sys.modules:
         compiler = AbsentCompiler(COMPILER)
+        compiler.__spec__ = importlib.machinery.ModuleSpec(COMPILER, None)
         sys.modules[COMPILER] = compiler
         torch._dynamo = compiler  # type: ignore[assignment]

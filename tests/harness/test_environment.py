@@ -258,6 +258,27 @@ class TestOnlyTheCpu:
         """
         assert run(text)[0] == [True, True]
 
+    def test_a_network_that_is_to_be_compiled_stays_itself(self, run):
+        text = """
+            import torch
+            @torch.jit.script
+            def double(x):
+                return x + torch.zeros(2, device="cpu") + x
+            @torch.compile(mode="max-autotune")
+            def triple(x):
+                return 3 * x
+            def answer():
+                layer = torch.nn.Linear(2, 2)
+                layer.compile()
+                traced = torch.jit.trace(layer, torch.ones(1, 2))
+                return double(torch.ones(2)), triple(torch.ones(2)), bool((traced(torch.ones(1, 2))
+                       == layer(torch.ones(1, 2))).all())
+        """
+        (double, triple, same), remarks, printed = run(text)
+        assert (double.tolist(), triple.tolist(), same) == ([2, 2], [3, 3], True)
+        assert len(remarks) == 1
+        assert printed == ""
+
     def test_a_default_device_is_the_cpu(self, run):
         text = """
             import torch
@@ -282,14 +303,16 @@ class TestOnlyTheCpu:
 
     def test_an_optimiser_does_not_load_the_compiler_and_the_compiler_is_there_when_asked_for(self, run):
         text = """
-            import sys, torch
+            import inspect, sys, torch
             def answer():
                 model = torch.nn.Linear(2, 1)
                 optimizer = torch.optim.Adam(model.parameters())
                 optimizer.zero_grad()
                 model(torch.ones(1, 2)).sum().backward()
                 optimizer.step()
+                inspect.getmodule(inspect.currentframe())  # looks at every module
                 loaded = "sympy" in sys.modules
+                from torch._dynamo.utils import counters
                 import torch._dynamo as compiler
                 return loaded, compiler.config.verbose
         """
@@ -355,6 +378,17 @@ class TestStandIns:
                 return os.listdir(".")
         """
         assert run(text) == ([], [], "")
+
+    def test_plots_are_drawn_beside_a_notebooks_own_modules(self, run):
+        text = """
+            import IPython, os
+            import matplotlib.pyplot as plt
+            def answer():
+                plt.subplots(2, 2)
+                plt.savefig("here.png")
+                return os.listdir(".")
+        """
+        assert run(text) == (["here.png"], [], "")
 
     def test_libraries_that_compute_are_really_there(self, run):
         text = """
