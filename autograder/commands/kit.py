@@ -112,7 +112,7 @@ def readme(assignment: Assignment) -> str:
     rows += [(f"`data/{name}/`", _data_words(name, assignment.root)) for name in assignment.data]
     submit = f"Hand in {_listed(files.required)}."
     if files.optional:
-        submit += f" You may also hand in {_listed(files.optional)}."
+        submit += f"\nYou may also hand in {_listed(files.optional)}."
     return README.format(
         id=assignment.id,
         course=assignment.course,
