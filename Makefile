@@ -6,7 +6,7 @@ TORCH ?= yes
 AUTOGRADER := $(VENV)/bin/autograder
 SCRIPTS := setup.sh install_cpu_torch.sh run_autograder .ci/run $(wildcard docker/*.sh)
 
-.PHONY: setup demo test lint format bench container-test docker-grade clean
+.PHONY: setup demo test submissions lint format bench container-test docker-grade clean
 
 setup: $(VENV)/.installed $(if $(filter no,$(TORCH)),,$(VENV)/.torch)
 
@@ -27,6 +27,10 @@ demo: $(VENV)/.installed
 
 test: setup
 	$(VENV)/bin/python -m pytest
+
+# Every sample submission of every homework; `make test` grades a part of the PyTorch ones.
+submissions: setup
+	AUTOGRADER_ALL_SUBMISSIONS=1 $(VENV)/bin/python -m pytest tests/harness/test_submissions.py
 
 lint: setup
 	$(VENV)/bin/ruff check .
