@@ -33,12 +33,9 @@ def suite():
     )
     sys.path.insert(0, str(ROOT / "tests"))
     try:
-        yield SimpleNamespace(
-            **{
-                name.split(".")[1]: importlib.import_module(f"cpsc663_ex2.{name}")
-                for name in (*names, "hidden.handout")
-            }
-        )
+        names.append("hidden.handout")
+        modules = {name.split(".")[1]: importlib.import_module(f"cpsc663_ex2.{name}") for name in names}
+        yield SimpleNamespace(**modules)
     finally:
         sys.path.remove(str(ROOT / "tests"))
 
