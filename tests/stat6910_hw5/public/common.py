@@ -1,0 +1,206 @@
+"""What the checks of this homework share: the digits, the student's networks, and what is seen of a training."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from autograder.checks.compare import CheckFailed, as_scalar, fail
+from autograder.checks.networks import CLASSIFIER, Network, find_network, find_networks, sample_images
+from autograder.checks.training import Observations, require_training
+from autograder.checks.training_images import Gallery
+from autograder.checks.training_records import Call, Records
+from autograder.checks.training_records import Network as Seen
+from autograder.data import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, read_idx
+from autograder.sandbox.proxy import Probes, StudentError
+
+Array = NDArray[Any]
+
+FULLY_CONNECTED, ALEXNET, CNN = "prob3", "prob4", "prob5"
+CLASSES = 10
+MOST_TRAINING, MOST_TEST = 1500, 297
+"""More images than these would take a training here too long; of larger sets the first ones are used."""
+MOST_NETWORKS = 8
+RUN_BUDGET: dict[str, Any] = {"seconds": 15.0, "steps_per_loop": 6, "steps_per_pass": 6}
+PART_OF_IMAGES = 1e-3  # an accuracy read off so many images is exact; a percentage is a hundred times that
+
+PLAIN = msgspec.structs.replace(
+    CLASSIFIER, sentence="a fully connected network: images (N, 1, 28, 28) in, (N, 10) out", names=("Net", "MLP")
+)
+NORMALISED = msgspec.structs.replace(
+    CLASSIFIER,
+    sentence="a network with batch normalization on its hidden layers: images (N, 1, 28, 28) in, (N, 10) out",
+    names=("BatchNormNet", "NetBN", "BNNet"),
+)
+_NORMALISED_BY_NAME = re.compile(r"batch_?norm|bn|normali[sz]", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Digits:
+    """Images float32 (N, 1, 28, 28) from 0 to 1 and labels int64 (N,), of both splits."""
+
+    train: Array
+    train_labels: Array
+    test: Array
+    test_labels: Array
+
+    def gallery(self) -> Gallery:
+        """The images that a submission can have been given."""
+        return Gallery(self.train, self.test)
+
+
+def load_digits(probes: Probes) -> Digits:
+    """The digits that submissions read, too."""
+    folder = Path(probes.data_folder) / "mnist"
+    images, labels, test, test_labels = (
+        read_idx(folder / name) for name in (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+    )
+    return Digits(
+        _scaled(images[:MOST_TRAINING]), labels[:MOST_TRAINING].astype(np.int64),
+        _scaled(test[:MOST_TEST]), test_labels[:MOST_TEST].astype(np.int64),
+    )  # fmt: skip
+
+
+def _scaled(images: Array) -> Array:
+    return (images.astype(np.float32) / 255.0)[:, None]
+
+
+@pytest.fixture(scope="session")
+def watched(request: pytest.FixtureRequest) -> Observations:
+    """The runs of this grading, the same for public and hidden checks."""
+    return request.config.stash.setdefault(_RUNS, Observations())
+
+
+_RUNS = pytest.StashKey[Observations]()
+
+
+# ---- Networks -------------------------------------------------------------------------------------------------------
+
+
+def find_cnn(probes: Probes, show: Any) -> Network:
+    """The convolutional network of problem 5. Raises CheckFailed, StudentError."""
+    return _told(find_network(probes, CLASSIFIER, [CNN]), show)
+
+
+def find_plain(probes: Probes, show: Any) -> Network:
+    """The network of problem 3.1: of those in prob3.py the first without batch normalization.
+
+    Raises CheckFailed, StudentError.
+    """
+    networks = find_networks(probes, PLAIN, [FULLY_CONNECTED])[:MOST_NETWORKS]
+    plain = (n for n in networks if not _NORMALISED_BY_NAME.search(n.name) and not normalises(n))
+    network = next(plain, None)
+    if network is None:
+        fail(
+            f"The only networks in {FULLY_CONNECTED}.py ({_names(networks)}) normalize batches.",
+            called="looking for your network",
+            expected="the network of problem 3.1, without batch normalization",
+        )
+    return _told(network, show)
+
+
+def find_normalised(probes: Probes, show: Any) -> Network:
+    """The network of problem 3.2: of those in prob3.py the one with batch normalization.
+
+    It is told by what it does, and where none does it by its name. Raises CheckFailed, StudentError.
+    """
+    networks = find_networks(probes, NORMALISED, [FULLY_CONNECTED])[:MOST_NETWORKS]
+    named = [network for network in networks if _NORMALISED_BY_NAME.search(network.name)]
+    network = next((n for n in (*named, *networks) if normalises(n)), next(iter(named), None))
+    if network is None:
+        fail(
+            f"None of the networks in {FULLY_CONNECTED}.py ({_names(networks)}) normalizes batches.",
+            called="looking for your network",
+            expected="the network of problem 3.2, with batch normalization of its two hidden layers",
+        )
+    return _told(network, show)
+
+
+def normalises(network: Network) -> bool:
+    """Whether it has a batch normalization, or what it says of an image in training depends on the others."""
+    images = sample_images(network.role)
+    others = np.concatenate([images[:1], 1 - images[1:]])
+    try:
+        if any(layer.name == "batch_norm" for layer in network.trace(training=True).layers()):
+            return True
+        first, second = network.run(images, training=True)[0], network.run(others, training=True)[0]
+    except (CheckFailed, StudentError):
+        return False  # what is wrong with it is told where it is asked to do something
+    return not np.allclose(first, second, rtol=1e-4, atol=1e-5)
+
+
+def _names(networks: list[Network]) -> str:
+    return ", ".join(dict.fromkeys(network.made for network in networks))
+
+
+def _told(network: Network, show: Any) -> Network:
+    show.text("The network that was graded", "\n".join([network.reason, *network.remarks]))
+    return network
+
+
+# ---- Watched trainings ----------------------------------------------------------------------------------------------
+
+
+def has_function(probes: Probes, module: str, name: str) -> bool:
+    """Whether the file defines it, at module level."""
+    try:
+        getattr(probes.module(module), name)
+    except StudentError as error:
+        if error.type_name == "AttributeError":
+            return False
+        raise
+    return True
+
+
+def only(records: Records, network: Seen) -> Records:
+    """What was seen of one network and of no other."""
+    events = [
+        event
+        for event in records.events
+        if not hasattr(event, "network") or records.root(event.network) in (0, network.number)
+    ]
+    return msgspec.structs.replace(records, events=events, networks=[network])
+
+
+def trained_in(records: Records, called: str) -> tuple[Seen, Records]:
+    """The network that is trained, and what was seen of it alone. Raises CheckFailed, StudentError."""
+    network = require_training(records, called=called)
+    return network, only(records, network)
+
+
+def images_seen(calls: list[Call], gallery: Gallery) -> tuple[int, int]:
+    """(recognised inputs of the calls, how many of these are of the test split)."""
+    matches = [match for call in calls for match in gallery.matches(call.rows)]
+    return len(matches), sum(gallery.is_test(match) for match in matches)
+
+
+# ---- Accuracies -----------------------------------------------------------------------------------------------------
+
+
+def assert_accuracy(
+    got: Any, expected: float, called: str, others: dict[str, float], name: str = "the accuracy"
+) -> None:
+    """A share of images, as a number from 0 to 1 or in percent. `others`: what wrong ways of counting give.
+
+    Raises CheckFailed.
+    """
+    value = as_scalar(got, name, called=called)
+    if _is_share(value, expected):
+        return
+    like = next((f"; {what} would give this" for what, share in others.items() if _is_share(value, share)), "")
+    fail(
+        f"{name} is {value:.4f}{like}",
+        called=called,
+        expected="the number of images that are classified rightly, divided by the number of images",
+    )
+
+
+def _is_share(value: float, share: float) -> bool:
+    return abs(value - share) < PART_OF_IMAGES or abs(value - 100 * share) < 100 * PART_OF_IMAGES
