@@ -118,7 +118,11 @@ class Noise(Event, frozen=True, tag="noise"):
 
 
 class Pass(Event, frozen=True, tag="pass"):
-    """A pass through a data loader began; `train_split` is what the data set says of itself, if anything."""
+    """A pass through a data loader began; `train_split` is what the data set says of itself, if anything.
+
+    steps: taken during it. labels, classes: of the batches for which the network gave a matrix of scores, each row's
+    label and the class of its largest score (rows,); None where there was no such batch.
+    """
 
     loader: int
     dataset: str
@@ -126,6 +130,9 @@ class Pass(Event, frozen=True, tag="pass"):
     batch_size: int | None
     shuffled: bool
     batches: int
+    steps: int = 0
+    labels: np.ndarray | None = None
+    classes: np.ndarray | None = None
 
 
 class Mode(Event, frozen=True, tag="mode"):

@@ -35,6 +35,7 @@ SMALLEST_NOISE = 16
 MAX_LABELS = 10_000
 MAX_SAVED_NAMES = 64
 MAX_PICTURES = 64
+FILTER_ENTRIES, MANY_FILTERS = 64, 200
 
 
 class LibraryCalls:
@@ -46,8 +47,13 @@ class LibraryCalls:
         count_steps: Callable[[], int],
         latest_network: Callable[[], int],
         steps_per_pass: int | None,
+        take_classes: Callable[[], np.ndarray | None],
     ) -> None:
-        """`steps_per_pass`: a pass through a data loader ends after so many steps; None leaves it whole."""
+        """`steps_per_pass`: a pass through a data loader ends after so many steps; None leaves it whole.
+
+        `take_classes` gives the classes that the network answered since it was last asked.
+        """
+        self._take_classes = take_classes
         self._log = log
         self._latest_network = latest_network
         self._count_steps = count_steps
@@ -150,7 +156,10 @@ class LibraryCalls:
         steps = self._count_steps()
         for batch in batches:
             event["batches"] += 1
+            self._take_classes()
             yield batch
+            event["steps"] = self._count_steps() - steps
+            _add_answers(event, batch, self._take_classes())
             if self._steps_per_pass is not None and self._count_steps() - steps >= self._steps_per_pass:
                 return
 
@@ -171,6 +180,9 @@ class LibraryCalls:
             "batch_size": loader.batch_size if isinstance(loader.batch_size, int) else None,
             "shuffled": sampler == "RandomSampler",
             "batches": 0,
+            "steps": 0,
+            "labels": None,
+            "classes": None,
         }
 
     # -- what is shown and saved --------------------------------------------------------------------------------
@@ -190,15 +202,18 @@ class LibraryCalls:
         values = _drawn(values)
         shape = records.shape_of(values)
         sort = f"{name} {shape}"
-        self._pictures[sort] = self._pictures.get(sort, 0) + 1
+        count = self._pictures[sort] = self._pictures.get(sort, 0) + 1
+        small = shape is not None and np.prod(shape, dtype=np.int64) <= FILTER_ENTRIES and count <= MANY_FILTERS
+        # Filters are drawn one by one: each so many of them have a place of their own, so that all are kept.
+        bucket = f"{sort} {count // records.FIRST}" if small else sort
         self._log.add(
             "picture",
-            sort,
+            bucket,
             function=name,
             file=_file_name(file),
             shape=shape,
-            count=self._pictures[sort],
-            values=self._log.whole(values) if self._log.is_early("picture", sort) else None,
+            count=count,
+            values=self._log.whole(values) if small or self._log.is_early("picture", bucket) else None,
         )
 
     def _watch_save(self, original: Any) -> Any:
@@ -221,6 +236,17 @@ class LibraryCalls:
             return result
 
         return confusion_matrix
+
+
+def _add_answers(event: dict[str, Any], batch: Any, classes: np.ndarray | None) -> None:
+    """Add a batch's labels, and the classes that the network gave for them, to those of its pass."""
+    labels = _labels(batch[-1]) if isinstance(batch, tuple | list) and len(batch) > 1 else None
+    if labels is None or classes is None or labels.shape != classes.shape:
+        return
+    for name, values in (("labels", labels), ("classes", classes)):
+        before = event[name]
+        if before is None or len(before) + len(values) <= MAX_LABELS:
+            event[name] = values if before is None else np.concatenate([before, values])
 
 
 def _argument(arguments: Any, keywords: Any, position: int, name: str) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn.parameter import is_lazy
 
@@ -14,6 +15,7 @@ from autograder.sandbox import records
 MAX_NETWORKS = 16
 MAX_PARAMETERS = 200
 MAX_OUTPUTS = 4
+MAX_CLASSES = 1000
 
 
 @dataclass
@@ -43,6 +45,7 @@ class NetworkCalls:
         self._mode_depth = 0
         self._open: dict[str, Any] | None = None
         self._early = False
+        self._classes: np.ndarray | None = None
 
     def owner(self, module: Any) -> tuple[Network | None, str]:
         """The network that a module is or belongs to, and the module's name within it."""
@@ -72,6 +75,11 @@ class NetworkCalls:
         """Whether a module's call is going on."""
         return self._depth > 0
 
+    def take_classes(self) -> np.ndarray | None:
+        """The class of the largest score of each row of the last answer (rows,), once; None where there is none."""
+        classes, self._classes = self._classes, None
+        return classes
+
     def interrupt(self) -> None:
         """Whatever call was going on has ended."""
         self._depth, self._mode_depth, self._open = 0, 0, None
@@ -91,7 +99,9 @@ class NetworkCalls:
             return
         event, self._open = self._open, None
         event["state_after"] = checksum(self.networks[event["network"] - 1].module)
-        for tensor in list(_tensors_in(output))[:MAX_OUTPUTS]:
+        tensors = list(_tensors_in(output))[:MAX_OUTPUTS]
+        self._classes = _classes_of(tensors)
+        for tensor in tensors:
             event["outputs"].append([list(tensor.shape), self._log.whole(tensor) if self._early else None])
             if tensor.requires_grad:
                 tensor.register_hook(lambda gradient: event.update(trained=True))
@@ -204,6 +214,12 @@ def _sums(value: torch.Tensor) -> tuple[float, float]:
     if not flat.is_floating_point():
         flat = flat.double()
     return float(flat.sum(dtype=torch.float64)), float(torch.dot(flat, flat))
+
+
+def _classes_of(tensors: list[torch.Tensor]) -> np.ndarray | None:
+    """The largest score's place in each row of the first matrix of scores."""
+    scores = next((t for t in tensors if t.ndim == 2 and 1 < t.shape[1] <= MAX_CLASSES and not t.is_complex()), None)
+    return None if scores is None else np.array(scores.detach().argmax(dim=1).cpu().numpy())
 
 
 def _tensors_in(value: Any, depth: int = 3) -> Iterator[torch.Tensor]:

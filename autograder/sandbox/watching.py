@@ -52,7 +52,9 @@ class Watch:
         self._max_steps = max_steps
         self._calls = NetworkCalls(self.log)
         self._optimizer_steps = OptimizerSteps(self.log, self._calls)
-        self._libraries = LibraryCalls(self.log, lambda: self.steps, lambda: self._calls.latest, steps_per_pass)
+        self._libraries = LibraryCalls(
+            self.log, lambda: self.steps, lambda: self._calls.latest, steps_per_pass, self._calls.take_classes
+        )
         self._patches = Patches(folder)
         self._block = contextlib.ExitStack()
         self._started = 0.0
