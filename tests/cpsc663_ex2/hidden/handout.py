@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from autograder.checks.networks import Network
@@ -13,7 +15,7 @@ class HandoutNetwork(nn.Module):
     `convolutions` are the decoder's two, whose kernels the handout leaves open.
     """
 
-    def __init__(self, convolutions: list[nn.Module]) -> None:
+    def __init__(self, convolutions: Sequence[nn.Module]) -> None:
         super().__init__()
         self.encoder = nn.Sequential(
             nn.Conv2d(1, 4, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(2, 2),
