@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from autograder.checks import pictures
 from autograder.checks.architecture import ACTIVATIONS, IGNORED, expect, outline, words
 from autograder.checks.checkpoints import load_checkpoint
 from autograder.checks.compare import fail
+from autograder.checks.folding import Layer
 from autograder.checks.networks import Network, sample_images
 from autograder.checks.training import standard_training
 from autograder.sandbox.proxy import Probes, StudentError
@@ -75,11 +77,15 @@ def assert_code_size(network: Network, *, where: str) -> None:
 
 
 def assert_plain_code(network: Network, *, where: str) -> None:
-    """Raises CheckFailed (activation_on_code) where a nonlinearity stands at the embedding, before it or after it."""
+    """Raises CheckFailed (activation_on_code) where a nonlinearity stands at the embedding, before it or after it.
+
+    Where several places are equally narrow, one without a nonlinearity on either side will do.
+    """
     trace = network.trace()
-    at_code = [layer for layer in trace.encoder() if trace.size(layer.value) == trace.code_size]
-    found = [layer for layer in at_code if layer.name in ACTIVATIONS]
-    if found:
+    layers = _without_ignored(trace.layers())
+    at_code = [pair for pair in itertools.pairwise(layers) if trace.size(pair[0].value) == trace.code_size]
+    found = [layer for pair in at_code for layer in pair if layer.name in ACTIVATIONS]
+    if at_code and all(before.name in ACTIVATIONS or after.name in ACTIVATIONS for before, after in at_code):
         fail(
             f"There is a {words(found[0].name)} on the embedding itself.",
             called=network.made,
@@ -94,16 +100,19 @@ def assert_depths(network: Network, *, where: str) -> None:
     Together these are one linear layer. The embedding itself is such a place by the handout's own words.
     """
     trace = network.trace()
-    for name, layers in (("encoder", trace.encoder()), ("decoder", trace.decoder())):
-        kept = [layer for layer in layers if layer.name not in (*IGNORED, "cat", "add")]
-        for first, second in itertools.pairwise(kept):
-            if first.name == second.name == "linear":
-                fail(
-                    f"In your {name} two linear layers follow each other without a nonlinearity:\n{outline(layers)}",
-                    called=network.made,
-                    cause="missing_relu",
-                    expected=f"{where}: linear layers with ReLU nonlinearities between them",
-                )
+    layers = _without_ignored(trace.layers())
+    for first, second in itertools.pairwise(layers):
+        if first.name == second.name == "linear" and trace.size(first.value) != trace.code_size:
+            fail(
+                f"Two linear layers follow each other without a nonlinearity:\n{outline(layers)}",
+                called=network.made,
+                cause="missing_relu",
+                expected=f"{where}: linear layers with ReLU nonlinearities between them",
+            )
+
+
+def _without_ignored(layers: Sequence[Layer]) -> list[Layer]:
+    return [layer for layer in layers if layer.name not in (*IGNORED, "cat", "add")]
 
 
 def assert_any_batch(network: Network) -> None:
