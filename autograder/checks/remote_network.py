@@ -111,7 +111,11 @@ class Network:
         called = f"the encoder of {self.name}"
         position = self._code_position(called)
         answer = self.probes.run("networks", "value_at", self.handle, self.inputs(images), position, called=called)
-        return as_array(answer, "the code", called=called).reshape(len(images), -1)
+        codes = as_array(answer, "the code", called=called)
+        if not codes.ndim or len(codes) != len(images):
+            fail(f"The code of {len(images)} images has shape {codes.shape}.", called=called, cause="wrong_shape",
+                 expected="one code per image")  # fmt: skip
+        return codes.reshape(len(images), -1)
 
     def decode(self, codes: Array, *, images: Images | None = None, zero_skips: bool = True) -> Array:
         """Images (N, 1, 28, 28) from codes (N, code size), in eval mode, by running what follows the code.

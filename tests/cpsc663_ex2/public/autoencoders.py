@@ -115,13 +115,26 @@ def _without_ignored(layers: Sequence[Layer]) -> list[Layer]:
     return [layer for layer in layers if layer.name not in (*IGNORED, "cat", "add")]
 
 
+def reconstruct(network: Network, images: Array) -> Array:
+    """The reconstructions, of the images' own shape. Raises CheckFailed (wrong_shape), StudentError."""
+    outputs = network.reconstruct(images)
+    if outputs.shape != images.shape:
+        fail(
+            f"For {len(images)} images there are {len(outputs)} reconstructions.",
+            called=f"{network.made}(images)",
+            cause="wrong_shape",
+            expected="one reconstruction per image",
+        )
+    return outputs
+
+
 def assert_any_batch(network: Network) -> None:
     """Raises CheckFailed (hard_coded_batch, only_batch_one) unless images are reconstructed one by one as together."""
     images = sample_images(network.role, 7)
-    together = network.reconstruct(images)
+    together = reconstruct(network, images)
     for count in (1, 3):
         try:
-            alone = network.reconstruct(images[:count])
+            alone = reconstruct(network, images[:count])
         except StudentError as error:
             fail(
                 f"A batch of 7 images works, and one of {count} ends with {error}",
@@ -169,7 +182,7 @@ def trained(
     Raises CheckFailed for a checkpoint that does not fit, or that has not learnt.
     """
     if _is_submitted(probes, file):
-        fresh = reconstruction_error(network.reconstruct(digits.test), digits.test)
+        fresh = reconstruction_error(reconstruct(network, digits.test), digits.test)
         saved = load_checkpoint(network, file)
         if saved.remarks:
             show.text(f"About {file}", "\n".join(saved.remarks))
@@ -202,7 +215,7 @@ def _best_scale(network: Network, digits: Digits, origin: str) -> Result:
     """The checkpoint may have been trained on pixels of another scale: the one that suits it best counts."""
     results = []
     for mean, deviation in SCALES.values():
-        outputs = network.reconstruct(((digits.test - mean) / deviation).astype(np.float32))
+        outputs = reconstruct(network, ((digits.test - mean) / deviation).astype(np.float32))
         for back in {(mean, deviation), (0.0, 1.0)}:
             images = outputs * back[1] + back[0]
             error = reconstruction_error(images, digits.test)

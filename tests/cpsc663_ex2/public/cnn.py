@@ -91,6 +91,11 @@ def watch_test(submission: Any, probes: Probes, network: Network, watched: Watch
     return called, msgspec.structs.replace(records, events=calls)
 
 
+def takes_other_arguments(error: StudentError) -> bool:
+    """Whether the function is not there, or wants to be called in another way than the skeleton's."""
+    return error.type_name in ("TypeError", "AttributeError") and bool(_OTHER_ARGUMENTS.search(error.message))
+
+
 def _loader(probes: Probes) -> Any:
     digits = load_digits(probes)
     count = BATCH * BATCHES
@@ -107,7 +112,7 @@ def _called(
         function = getattr(submission, name)
         _, records = call_watched(probes, function, arguments, model, make_device(probes), *rest, 1, called=called)
     except StudentError as error:
-        if error.type_name in ("TypeError", "AttributeError") and _OTHER_ARGUMENTS.search(error.message):
+        if takes_other_arguments(error):
             return f"python {CNN_FILE}.py", watched.of(probes, CNN_FILE).records, False
         raise
     return called, records, True

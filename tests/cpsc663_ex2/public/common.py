@@ -17,7 +17,7 @@ from autograder.checks.training_images import Gallery
 from autograder.checks.training_records import Loss, Records, Step
 from autograder.checks.training_records import Network as Seen
 from autograder.data import EMBEDDED_TRAIN, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, read_idx
-from autograder.sandbox.proxy import Probes, SubmissionProblem
+from autograder.sandbox.proxy import Probes, StudentError, SubmissionProblem
 
 Array = NDArray[Any]
 
@@ -148,9 +148,15 @@ def _run(probes: Probes, module: str, settings: dict[str, float]) -> Run | Submi
 
 
 def _tables(probes: Probes, records: Records) -> list[str]:
-    """The text files that a run has left."""
+    """The text files that a run has left, as far as they can be read."""
     names = [name for name in records.files if name.lower().endswith((".csv", ".txt", ".tsv"))]
-    return [probes.read_file(name)[:20_000].decode("utf-8", "replace") for name in names[:5]]
+    texts = []
+    for name in names[:5]:
+        try:
+            texts.append(probes.read_file(name)[:20_000].decode("utf-8", "replace"))
+        except StudentError:
+            continue  # a folder, say
+    return texts
 
 
 _RUNS = pytest.StashKey[WatchedRuns]()
