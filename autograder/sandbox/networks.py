@@ -45,6 +45,8 @@ MAX_KEPT = 60_000_000
 """Parameters in all the networks that are kept; beyond it each class is constructed in one way only."""
 SEED = 663
 BUILDER = re.compile(r"net|model|build|make|create|cnn|cae|enc|alex|classif|auto|get_", re.I)
+LAYERS = {"Sequential", "ModuleList", "Conv2d", "Linear"}
+"""What a function that builds a network is likely to use, whatever it is called."""
 NOT_A_BUILDER = re.compile(
     r"main|train|test|eval|run|fit|load|save|plot|show|data|loss|optim|accuracy|noise|step", re.I
 )
@@ -152,7 +154,8 @@ def _may_build(name: str, function: types.FunctionType) -> bool:
         if parameter.default is parameter.empty and parameter.kind not in (parameter.VAR_POSITIONAL,
                                                                            parameter.VAR_KEYWORD)
     ]  # fmt: skip
-    return not required and bool(BUILDER.search(name)) and not NOT_A_BUILDER.search(name)
+    likely = BUILDER.search(name) or LAYERS & set(function.__code__.co_names)
+    return not required and bool(likely) and not NOT_A_BUILDER.search(name)
 
 
 # ---- Making and calling them ----------------------------------------------------------------------------------------
