@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from autograder.checks.compare import as_array, assert_close, fail
-from autograder.checks.diagnose import Context
 from autograder.sandbox.alexnet import CLASSES, SIDE, AlexNet, make_alexnet
 from autograder.sandbox.proxy import Probes
 
@@ -22,6 +21,7 @@ TOP5, FIT = "top5(model, image, class_names)", "fit_to_input(image)"
 HOW_MANY = 5
 # Sums of hundreds of float32 products, in another order than ours.
 RELATIVE, ABSOLUTE = 1e-3, 1e-4
+NUMBERS = (float, int, np.ndarray, np.number, torch.Tensor)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,11 +94,28 @@ def assert_last(got: Any, pair: Pair, *, hide_expected: bool) -> None:
     _tell_other(array, {"the softmax of the scores": softmax(expected)}, LAST, "the scores of the last layer itself")
     if array.shape[-1:] != (CLASSES,):
         shape = (len(expected), CLASSES)
-        fail(f"its shape is {array.shape}", called=LAST, cause="wrong_shape",
+        fail(f"Its shape is {array.shape}.", called=LAST, cause="wrong_shape",
              expected=f"one score per class, {shape}: the output of the last linear layer")  # fmt: skip
     _require_all(array, expected, LAST)
     assert_close(array, expected, "the output of the last layer", called=LAST, rtol=RELATIVE, atol=ABSOLUTE,
                  hide_expected=hide_expected)  # fmt: skip
+
+
+def assert_repeats(read_out: Callable[[], Any], called: str) -> None:
+    """Raises CheckFailed (not_in_eval_mode) where a second call gives something else: dropout is on."""
+    if not _alike(read_out(), read_out()):
+        fail("Two calls with the same picture give different answers: AlexNet has dropout.", called=called,
+             cause="not_in_eval_mode", expected="model.eval() before the network is called")  # fmt: skip
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two answers are the same up to rounding; answers of no known kind are another check's matter."""
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, NUMBERS) and isinstance(other, NUMBERS):
+        left, right = np.asarray(one), np.asarray(other)
+        return left.shape == right.shape and np.allclose(left, right, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
+    return one == other if isinstance(one, str) else True
 
 
 def _tell_other(array: Array, others: dict[str, Array], called: str, expected: str) -> None:
@@ -130,17 +147,17 @@ def read_pairs(value: Any) -> tuple[list[str], Array]:
     expected = "five pairs (name, probability), the most probable class first"
     if not isinstance(value, list | tuple):
         kind = "None" if value is None else f"a {type(value).__name__}"
-        fail(f"it is {kind}", called=TOP5, cause="returns_none" if value is None else "wrong_type", expected=expected)
+        fail(f"It is {kind}.", called=TOP5, cause="returns_none" if value is None else "wrong_type", expected=expected)
     if len(value) != HOW_MANY:
-        fail(f"it has {len(value)} entries", called=TOP5, cause="wrong_shape", expected=expected)
+        fail(f"It has {len(value)} entries.", called=TOP5, cause="wrong_shape", expected=expected)
     names, probabilities = [], []
     for entry in value:
         if not isinstance(entry, list | tuple) or len(entry) != 2 or not isinstance(entry[0], str):
-            fail("an entry is no pair of a name and a number", called=TOP5, cause="wrong_type", expected=expected)
+            fail("An entry is no pair of a name and a number.", called=TOP5, cause="wrong_type", expected=expected)
         names.append(entry[0])
         probabilities.append(as_array(entry[1], "a probability", called=TOP5).reshape(-1))
     if any(probability.size != 1 for probability in probabilities):
-        fail("a probability is no single number", called=TOP5, cause="wrong_shape", expected=expected)
+        fail("A probability is no single number.", called=TOP5, cause="wrong_shape", expected=expected)
     return names, np.concatenate(probabilities)
 
 
@@ -151,20 +168,20 @@ def assert_top5(value: Any, scores: Array, class_names: Sequence[str], *, hide_e
     order = np.argsort(-scores, kind="stable")
     best = order[:HOW_MANY]
     wanted = [class_names[index] for index in best]
+    over_all = "probabilities of a softmax over all classes"
+    if np.allclose(probabilities, 1):
+        fail("All probabilities are 1: the softmax runs over the images of the batch.", called=TOP5, cause="wrong_axis",
+             expected=over_all)  # fmt: skip
     if names != wanted:
         _fail_names(names, scores, class_names, order, hide_expected)
-    numbers = np.array(probabilities)
-    among_five = softmax(scores[best])
-    for what, other, cause in (
-        ("the scores themselves and not probabilities", scores[best], None),
-        ("1 for every class: the softmax runs along the wrong axis", np.ones(HOW_MANY), "wrong_axis"),
-        ("from a softmax over the five scores alone", among_five, None),
+    for what, other in (
+        ("the scores themselves", scores[best]),
+        ("those of a softmax over the five scores alone", softmax(scores[best])),
     ):
-        if np.allclose(numbers, other, rtol=1e-3, atol=1e-6):
-            fail(f"The probabilities are {what}.", called=TOP5, cause=cause,
-                 expected="probabilities of a softmax over all classes")  # fmt: skip
-    assert_close(numbers, right[best], "the five probabilities", called=TOP5, rtol=2e-3, atol=1e-5,
-                 context=Context(), hide_expected=hide_expected)  # fmt: skip
+        if np.allclose(probabilities, other, rtol=1e-3, atol=1e-6):
+            fail(f"The probabilities are {what}.", called=TOP5, expected=over_all)
+    assert_close(probabilities, right[best], "the five probabilities", called=TOP5, rtol=2e-3, atol=1e-5,
+                 hide_expected=hide_expected)  # fmt: skip
 
 
 def _fail_names(
@@ -173,15 +190,15 @@ def _fail_names(
     wanted = [class_names[index] for index in order[:HOW_MANY]]
     last = [class_names[index] for index in order[-HOW_MANY:]]
     shifted = [[class_names[(index + by) % len(scores)] for index in order[:HOW_MANY]] for by in (-1, 1)]
-    cause, what = None, "the names are not those of the five most probable classes"
+    cause, what = None, "The names are not those of the five most probable classes"
     if names == wanted[::-1]:
-        cause, what = "wrong_order", "the five most probable classes come with the least probable first"
+        cause, what = "wrong_order", "The five most probable classes come with the least probable first"
     elif sorted(names) == sorted(last):
-        cause, what = "wrong_order", "these are the least probable classes"
+        cause, what = "wrong_order", "These are the least probable classes"
     elif names in shifted:
-        cause, what = "off_by_one", "each name is that of the class beside the right one"
+        cause, what = "off_by_one", "Each name is that of the class beside the right one"
     elif names == list(class_names[:HOW_MANY]):
-        what = "these are the first five names of the list"
+        what = "These are the first five names of the list"
     fail(
         f"{what}: {', '.join(name[:20] for name in names)}",
         called=TOP5,
@@ -210,20 +227,15 @@ def assert_fitted(value: Any, image: Array) -> None:
     pixels = image.astype(np.float64)
     if any(np.allclose(array, _fit(pixels, row, column), atol=1e-6) for row in rows for column in columns):
         return
-    inside = _brightest(image)
     where = "zeros where it is padded, and the picture's own pixels elsewhere, neither stretched nor moved apart"
     if min(image.shape[:2]) < SIDE and array.size and not np.any(array == 0):
-        fail("there are no zeros where the picture is too small", called=called, expected=where)
-    missing = not np.isin(array[array != 0], inside).all()
+        fail("There are no zeros where the picture is too small.", called=called, expected=where)
+    missing = not np.isin(array[array != 0], np.unique(pixels)).all()
     fail(
-        "there are pixels that the picture does not have" if missing else "the picture's pixels are at other places",
+        "There are pixels that the picture does not have." if missing else "The picture's pixels are at other places.",
         called=called,
         expected=where,
     )
-
-
-def _brightest(image: Array) -> Array:
-    return np.unique(image.astype(np.float64))
 
 
 def _ways(length: int) -> list[tuple[slice, slice]]:
