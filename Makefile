@@ -26,7 +26,7 @@ demo: $(VENV)/.installed
 	$(AUTOGRADER) grade examples/csci567_hw3_buggy
 
 test: setup
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
 
 # Every sample submission of every homework; `make test` grades a part of the PyTorch ones.
 submissions: setup

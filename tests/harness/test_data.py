@@ -172,6 +172,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones(root, tmp_path):
         (gzip.compress(b"\0\0\x08\1\0\0\0\5" + bytes(4)), "should hold 5 bytes for its shape (5,), but holds 4"),
         (gzip.compress(b"\0\0\x08\2" + b"\xff" * 8), "should hold"),
     ],
+    ids=["no gzip", "cut short", "other numbers", "cut header", "too little", "absurd shape"],
 )
 def test_a_broken_idx_file_is_an_error_that_says_how(tmp_path, content, words):
     (tmp_path / "broken.gz").write_bytes(content)
