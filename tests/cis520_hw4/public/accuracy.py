@@ -290,6 +290,8 @@ def _same(got: Sequence[float], wanted: Sequence[float]) -> bool:
 
 def _is(number: float, value: float, decimals: int | None, scale: int) -> bool:
     """Whether a number is this value, given with some decimals (None: nobody can say with how many)."""
+    if not math.isfinite(number):
+        return False
     if abs(number - value) <= FLOAT * scale:
         return True
     fewest = 2 if scale == 1 else 0

@@ -106,7 +106,9 @@ def _table_signatures() -> list[_Signature]:
 
 
 def _in_common(own: Sequence[_Signature], table: Sequence[_Signature]) -> int:
-    """How many lines of the table stand, in order, in a network."""
+    """How many lines of the table stand in a network: at their places, or, where it has more or fewer, in order."""
+    if len(own) == len(table):
+        return sum(one == line for one, line in zip(own, table, strict=True))
     for count in range(len(table), 0, -1):
         for chosen in itertools.combinations(table, count):
             rest = iter(own)
