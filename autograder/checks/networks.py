@@ -105,11 +105,7 @@ def find_network(probes: Probes, role: Role, modules: Sequence[str]) -> Network:
     candidates = _candidates(probes, role, modules)
     fits = _ranked(probes, role, candidates)
     if role.skips and fits and not any(fit.grade >= _SKIPS for fit in fits):
-        names = ", ".join(dict.fromkeys(fit.candidate.made for fit in fits))
-        fail(
-            f"In none of your autoencoders ({names}) does anything but the code enter the decoder.",
-            cause="skip_missing", expected=role.sentence,
-        )  # fmt: skip
+        _fail_without_skips(role, candidates, fits)
     if not fits:
         _fail_nothing(role, candidates, modules)
     chosen = fits[0]
@@ -261,6 +257,20 @@ def _network(probes: Probes, role: Role, chosen: _Fit, others: Sequence[_Fit]) -
         probes, role, candidate.network, candidate.name, candidate.module, candidate.line, candidate.made,
         chosen.form, chosen.path, chosen.structure, candidate.parameters, reason, tuple(remarks),
     )  # fmt: skip
+
+
+def _fail_without_skips(role: Role, candidates: Sequence[_Candidate], fits: Sequence[_Fit]) -> NoReturn:
+    """No fit has what the role asks for; a network that cannot be run may be the one that was meant."""
+    names = ", ".join(dict.fromkeys(fit.candidate.made for fit in fits))
+    text = f"In none of your autoencoders ({names}) does anything but the code enter the decoder."
+    fitting = {fit.candidate.made for fit in fits}
+    broken = [
+        one for one in candidates if one.made not in fitting and one.calls and not any(c.outputs for c in one.calls)
+    ]
+    if broken:
+        tries = list(dict.fromkeys(_told(candidate) for candidate in broken))[:SHOWN_TRIES]
+        text += " These could not be run:\n" + "\n".join(f"  {text}" for text in tries)
+    fail(text, called="looking for your network", cause=None if broken else "skip_missing", expected=role.sentence)
 
 
 def _fail_nothing(role: Role, candidates: Sequence[_Candidate], modules: Sequence[str]) -> NoReturn:

@@ -3,10 +3,12 @@
 import pytest
 from gradescope_utils.autograder_utils.decorators import leaderboard, number, visibility, weight
 
+from autograder.checks.architecture import compare_layers
+from autograder.checks.compare import fail
 from autograder.checks.equivalence import assert_equivalent
 from autograder.checks.networks import sample_images
 
-from ..public.autoencoders import assert_any_batch, assert_beats_pca, pca_bar, trained
+from ..public.autoencoders import DECODER, ENCODER, assert_any_batch, assert_beats_pca, pca_bar, trained
 from ..public.common import find_cae, load_digits
 from .handout import network_like
 
@@ -20,9 +22,15 @@ STEPS, RATE, BATCH = 700, 0.003, 16
 def test_equivalence(probes, show):
     """Ours, with your weights, gives the same reconstructions"""
     network = find_cae(probes, show)
-    assert_equivalent(
-        network, network_like(network), sample_images(network.role), where="the handout's network (Problem 6.1)"
-    )
+    trace = network.trace()
+    if compare_layers(trace.encoder(), ENCODER, code=trace.code) or compare_layers(trace.decoder(), DECODER):
+        fail(
+            "Your layers are others than the handout's: P6.1.1 and P6.1.2 tell which.",
+            called=network.made,
+            expected="the handout's list, so that your weights fit into our network",
+        )
+    ours = network_like(network)
+    assert_equivalent(network, ours, sample_images(network.role), where="the handout's network (Problem 6.1)")
     assert_any_batch(network)
 
 
