@@ -114,6 +114,10 @@ CASES = [
 ]
 
 
+def optional_items(assignment: Assignment) -> set[str]:
+    return {item.id for item in assignment.items if item.optional}
+
+
 def needs_torch(homework: str) -> bool:
     return "torch" in load_assignment(ROOT / "tests" / homework).preloads
 

@@ -11,7 +11,7 @@ import pytest
 from autograder.checks import training as judge
 from autograder.checks.compare import CheckFailed
 from autograder.checks.training_images import Gallery, assert_denoises, assert_does_not_train_on_test
-from autograder.checks.training_records import read_records
+from autograder.checks.training_records import Pass, read_records
 from autograder.checks.training_shown import assert_confusion_matrix, picture_files, pictures_of, saved_as
 from autograder.data import Pictures, write_pictures
 from autograder.sandbox.policy import Policy
@@ -485,6 +485,16 @@ class TestScripts:
         with pytest.raises(CheckFailed) as caught:
             observe(name)
         assert caught.value.explanation.cause == name
+
+    def test_a_pass_tells_its_labels_and_what_the_network_said(self, observe, pictures):
+        records, _ = observe("classifier")
+        tested = [one for one in records.of(Pass) if not one.steps]
+        assert len(tested) == 2
+        for one in tested:
+            assert np.array_equal(one.labels, pictures.test_labels)
+            assert one.classes.shape == one.labels.shape
+            assert 0 <= one.classes.min() <= one.classes.max() < 10
+        assert all(one.steps == 8 for one in records.of(Pass) if one not in tested)
 
     def test_training_on_the_test_split_is_seen_from_the_images(self, observe, gallery):
         records, network = observe("on_test")

@@ -7,7 +7,7 @@ from autograder.checks import pictures
 from autograder.checks.training import assert_single_softmax
 
 from ..public.common import CLASSES, load_clothes
-from ..public.training import assert_learns, judged
+from ..public.training import accuracy_curve, assert_learns, judged
 
 
 @number("2.2.1.6")
@@ -36,5 +36,8 @@ def test_learns(submission, probes, seen, show, set_leaderboard_value):
             "true classes in rows, predicted ones in columns, after the short training",
         )
     accuracy = assert_learns(training, clothes)
+    measured = accuracy_curve(training.records)  # by the student's own code, where the network is out of reach
+    if accuracy is None and len(measured):
+        accuracy = float(measured[-1])
     if accuracy is not None:
         set_leaderboard_value(round(accuracy, 4))
