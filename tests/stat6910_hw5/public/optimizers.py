@@ -86,9 +86,8 @@ def accepted(probes: Probes, submission: Any, name: str, wanted: Mapping[str, An
 
     Raises CheckFailed (learning_rate_ignored) where a rate has no effect under any name, StudentError.
     """
-    found = dict(wanted)
+    found = {key: value for key, value in wanted.items() if key not in ALIASES}
     for key in (key for key in wanted if key in ALIASES):
-        del found[key]
         found[_effective(probes, submission, name, key, wanted[key], found)] = wanted[key]
     return found
 
