@@ -401,14 +401,14 @@ def test_an_accuracy_is_a_share_or_a_percentage(suite):
 
 def test_costs_that_are_sums_are_told(suite):
     training = suite.training
-    training.assert_cost(2.3, 2.3)
+    training.assert_cost(2.3, (2.3,))
     for wrong, said in (
         (2.3 * training.BATCHES, "sum over the batches"),
         (2.3 * 48, "sum over the pictures"),
         (1.0, "1.0"),
     ):
         with pytest.raises(CheckFailed, match=said):
-            training.assert_cost(wrong, 2.3)
+            training.assert_cost(wrong, (2.3,))
 
 
 @pytest.mark.parametrize("form", ["scores", "log-probabilities", "probabilities"])
@@ -417,7 +417,9 @@ def test_the_cost_is_known_for_every_kind_of_output(suite, form):
     labels = torch.arange(6)
     outputs = {"scores": scores, "log-probabilities": scores.log_softmax(1), "probabilities": scores.softmax(1)}[form]
     expected = float(torch.nn.functional.cross_entropy(scores, labels))
-    assert suite.training.cross_entropy(outputs.double().numpy(), labels.numpy()) == pytest.approx(expected, abs=1e-5)
+    costs = suite.training.costs_of(outputs.double().numpy(), labels.numpy())
+    assert costs[0] == pytest.approx(expected, abs=1e-5)
+    assert (len(costs) == 2) is (form == "probabilities")
 
 
 def test_examples_are_the_same_every_time_and_hold_a_zero(suite):

