@@ -379,6 +379,17 @@ def test_layers_that_no_optimizer_sees_are_named(suite):
     suite.convolutional.assert_registered(cnn_of(torch.nn.Conv2d(1, 4, 3)))
 
 
+@pytest.mark.parametrize("size", [None, 64])
+def test_a_batch_size_that_is_written_into_a_network_is_found(suite, size):
+    def run(module, function, modules, inputs, called):
+        count = len(inputs[0][1])
+        outputs = [["", [count, 10]]] if count == size else []
+        hostile = [None, {"calls": 3}, {"calls": [{"outputs": [["", [np.zeros(3), 10]], ["", np.zeros(2)], 7]}]}]
+        return [*hostile, {"calls": [{"outputs": outputs}]}]
+
+    assert suite.common.only_batch_size(SimpleNamespace(run=run)) == size
+
+
 def test_a_softmax_over_the_images_is_named(suite):
     for dim, right in ((1, True), (0, False)):
         network = cnn_of(torch.nn.Flatten(), torch.nn.Softmax(dim=dim))
