@@ -89,6 +89,7 @@ class Assignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     preloads: tuple[str, ...] = ()  # modules that the worker imports before the submission
     extras: tuple[str, ...] = ()  # extras of this package that submissions need installed
     data: tuple[str, ...] = ()  # names of data sets that the worker can read
+    data_at_most: tuple[int, int] | None = None  # training and test pictures of each set, where there are more
     pictures: bool = True  # whether checks show pictures in their output
     folder: Path = Path()  # tests/<id>; set by load_assignment, never by the file
     root: Path = Path()  # the course root; set by load_assignment, never by the file

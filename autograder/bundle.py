@@ -113,7 +113,7 @@ def ready_data_entries(assignment: Assignment) -> Iterator[Entry]:
     """The assignment's data in the files that a student's own run reads, as `data/<name>/...`."""
     for name in assignment.data:
         with tempfile.TemporaryDirectory() as scratch:
-            source = prepare_data(name, assignment.root, Path(scratch))
+            source = prepare_data(name, assignment.root, Path(scratch), assignment.data_at_most)
             if source.kind == "embedded":
                 note = f"{source.description}.\nFor the real data, put its files here in place of all of these.\n"
                 Path(scratch, EMBEDDED_NOTE).write_text(note, encoding="utf-8")

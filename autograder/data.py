@@ -149,12 +149,13 @@ def has_real_files(name: str, root: Path) -> bool:
     raise DataError(f"{found}; add what is missing, or remove the others to use the embedded data")
 
 
-def prepare_data(name: str, root: Path, into: Path) -> DataSource:
+def prepare_data(name: str, root: Path, into: Path, at_most: tuple[int, int] | None = None) -> DataSource:
     """Write the four files of a data set into a folder, from the real files if there are any.
 
     :param name: "fashion_mnist", "mnist" or "scenerec"
     :param root: the course's root; real files are looked for in ``<root>/data/<name>/``
     :param into: the folder to write the files to, itself (no sub-folder); made where it does not exist
+    :param at_most: how many training and test pictures of real files to keep, the first ones
     :raises DataError: for an unknown name, incomplete real files, or where the embedded digits are not installed
     """
     title = data_set(name).title
@@ -165,6 +166,8 @@ def prepare_data(name: str, root: Path, into: Path) -> DataSource:
         for file in (*IDX_FILES, CLASS_NAMES):
             if (real_folder(name, root) / file).is_file():
                 shutil.copyfile(real_folder(name, root) / file, into / file)
+        if at_most is not None:
+            _cut(into, at_most)
         if not real:
             return DataSource(name, "embedded", into, f"{name}: a small stand-in for {title}")
         return DataSource(name, "real", into, f"{name}: {title}, the files in {real_folder(name, root)}")
@@ -173,6 +176,15 @@ def prepare_data(name: str, root: Path, into: Path) -> DataSource:
         return DataSource(name, "embedded", into, f"{name}: 900 drawn scenes of 15 classes, in place of {title}")
     write_pictures(embedded_digits(root), into)
     return DataSource(name, "embedded", into, f"{name}: 1,797 handwritten digits, in place of {title}")
+
+
+def _cut(folder: Path, at_most: tuple[int, int]) -> None:
+    """Keep the first pictures and labels of each part alone."""
+    train, test = at_most
+    for file, count in zip(IDX_FILES, (train, train, test, test), strict=True):
+        array = read_idx(folder / file)
+        if len(array) > count:
+            (folder / file).write_bytes(idx_bytes(array[:count]))
 
 
 def write_pictures(pictures: Pictures, folder: Path) -> None:

@@ -56,7 +56,10 @@ def open_workspace(
             forks=FORKS if forks is None else forks,
         )
         with Session(setting) as session:  # starts while the data is written
-            sources = [prepare_data(data, assignment.root, data_folder / data) for data in assignment.data]
+            sources = [
+                prepare_data(data, assignment.root, data_folder / data, assignment.data_at_most)
+                for data in assignment.data
+            ]
             _let_all_read(data_folder)
             yield Opened(session, collected, tuple(source.description for source in sources))
 

@@ -313,3 +313,14 @@ def test_embedded_data_that_a_kit_brings_is_used_but_not_taken_for_real(root, tm
     source = prepare_data("mnist", root, tmp_path / "ready")
     assert source.kind == "embedded"
     assert read_idx(tmp_path / "ready" / TRAIN_IMAGES).shape == (10, 3, 3)
+
+
+def test_a_large_real_set_is_cut_for_an_assignment_that_trains_on_it(root, tmp_path, real_mnist):
+    source = prepare_data("mnist", root, tmp_path / "ready", (6, 3))
+    assert source.kind == "real"
+    shapes = [read_idx(source.folder / file).shape for file in IDX_FILES]
+    assert shapes == [(6, 3, 3), (6,), (3, 3, 3), (3,)]
+    assert (
+        prepare_data("mnist", root, tmp_path / "whole", (60, 30)).folder.joinpath(TRAIN_IMAGES).read_bytes()
+        == (root / "data" / "mnist" / TRAIN_IMAGES).read_bytes()
+    )
