@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from autograder.checks.calling import Function, fill, functions_of
 from autograder.checks.compare import fail
 from autograder.checks.training import call_watched, make_arguments, make_device, make_loader
-from autograder.checks.training_records import Call, Pass, Records
+from autograder.checks.training_records import Call
 from autograder.sandbox.proxy import Probes, StudentError
 
 from .common import CLASSES, FILE, Seen
-from .training import Training, watch_training
+from .training import Training, answers_seen, watch_training
 
 Array = NDArray[Any]
 
@@ -170,14 +170,16 @@ def _things_to_measure_with(probes: Probes, exam: Exam) -> dict[str, Any]:
     }
 
 
-def assert_measured(probes: Probes, submission: Any, seen: Seen, kind: str, exam: Exam) -> None:
+def assert_measured(
+    probes: Probes, submission: Any, seen: Seen, kind: str, exam: Exam, *, hide_expected: bool = False
+) -> None:
     """The submission gives the accuracy (of this kind) of the exam, or of its own network. Raises CheckFailed."""
     measured = measure(probes, submission, kind, exam)
     wanted = exam.per_class if kind == PER_CLASS else [exam.overall]
     if any(_found(one, wanted) for one in measured):
         return
     if measured:
-        _fail_measured(measured[0], kind, exam, wanted)
+        _fail_measured(measured[0], kind, exam, None if hide_expected else wanted)
     _assert_printed(watch_training(probes, submission, seen), kind)
 
 
@@ -186,16 +188,16 @@ def _found(measured: Measured, wanted: Sequence[float]) -> bool:
     return returned or _is_printed(measured.printed, wanted)
 
 
-def _fail_measured(measured: Measured, kind: str, exam: Exam, wanted: Sequence[float]) -> NoReturn:
+def _fail_measured(measured: Measured, kind: str, exam: Exam, wanted: Sequence[float] | None) -> NoReturn:
     causes = [cause for cause, answer in exam.likely_mistakes(kind).items() if _found(measured, answer)]
     shown = _shown(measured.value) or measured.printed.strip()[:400] or "nothing"
     counts = ", ".join(str(int(number)) for number in np.bincount(exam.labels, minlength=CLASSES))
+    of = f" ({len(exam.labels)} pictures in batches of {exam.batch}; of the classes 0 to 9 there are {counts})"
     fail(
         f"for a network of ours whose answers are known, it gives {shown}",
         called=measured.called,
         cause=causes[0] if len(causes) == 1 else None,
-        expected=f"{_numbers(wanted)}, or the same in per cent ({len(exam.labels)} pictures in batches of "
-        f"{exam.batch}, of the classes 0 to 9 there are {counts})",
+        expected=f"{_numbers(wanted)}, or the same in per cent{of}" if wanted else f"the accuracies{of}",
     )
 
 
@@ -227,15 +229,6 @@ def _assert_printed(training: Training, kind: str) -> None:
             f"what it prints does not hold this. It ends with\n{training.printed.strip()[-500:] or '(nothing)'}",
             called=training.called, expected=f"{expected}; here, by your network's own answers: {_numbers(wanted[-1])}",
         )  # fmt: skip
-
-
-def answers_seen(records: Records) -> list[tuple[Array, Array]]:
-    """(labels, classes) of every pass over labelled pictures in which nothing was trained."""
-    return [
-        (one.labels, one.classes)
-        for one in records.of(Pass)
-        if not one.steps and one.labels is not None and one.classes is not None and one.labels.size > CLASSES
-    ]
 
 
 # ---- Finding numbers ------------------------------------------------------------------------------------------------

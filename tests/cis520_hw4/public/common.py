@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from autograder.checks.compare import CheckFailed
+from autograder.checks.compare import CheckFailed, fail
 from autograder.checks.networks import CLASSIFIER, Network, find_network
 from autograder.data import EMBEDDED_TRAIN, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, read_idx
 from autograder.sandbox.proxy import Probes, SubmissionProblem
@@ -68,9 +68,17 @@ def find_classifier(probes: Probes, show: Any) -> Network:
     return network
 
 
-def share_right(classes: Array, labels: Array) -> float:
-    """The share of the labels that the classes agree with."""
-    return float(np.mean(classes == labels))
+def scores_of(network: Network, images: Array) -> Array:
+    """The network's answers in evaluation mode, (N, classes). Raises CheckFailed (wrong_shape), StudentError."""
+    return as_scores(network.run(images), len(images), f"{network.made}(pictures)")
+
+
+def as_scores(outputs: Array, count: int, called: str) -> Array:
+    """`outputs` as they are, which must be a row of scores for each of `count` pictures. Raises CheckFailed."""
+    if outputs.ndim != 2 or outputs.shape[0] != count or outputs.shape[1] < 2:
+        fail(f"for {count} picture(s) the output has shape {outputs.shape}", called=called, cause="wrong_shape",
+             expected=f"({count}, {CLASSES})")  # fmt: skip
+    return outputs
 
 
 class Seen:

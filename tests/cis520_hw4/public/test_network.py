@@ -6,7 +6,7 @@ from gradescope_utils.autograder_utils.decorators import number, tags, weight
 from autograder.checks.architecture import fail_differences, settings_of
 from autograder.checks.compare import fail
 
-from .common import CLASSES, find_classifier, load_clothes
+from .common import CLASSES, find_classifier, load_clothes, scores_of
 from .table import OWN_DESIGN, OWN_DESIGN_ACCURACY, SLIP, WHERE, differences_from_table, sort_of, told
 from .training import STANDARD_STEPS, train_as_everybody
 
@@ -19,11 +19,11 @@ def test_outputs(submission, probes, show):
     network = find_classifier(probes, show)
     called = f"{network.made}(pictures)"
     for count in (4, 1):
-        outputs = network.run(load_clothes(probes).test[:count])
-        if outputs.shape != (count, CLASSES):
+        outputs = scores_of(network, load_clothes(probes).test[:count])
+        if outputs.shape[1] != CLASSES:
             fail(f"for {count} picture(s) the output has shape {outputs.shape}", called=called, cause="wrong_shape",
                  expected=f"({count}, {CLASSES})")  # fmt: skip
-    outputs = network.run(load_clothes(probes).test[:8])
+    outputs = scores_of(network, load_clothes(probes).test[:8])
     form = np.exp(outputs) if outputs.max() <= 0 else outputs
     if form.min() >= 0 and np.allclose(form.sum(axis=0), 1, atol=1e-3) and not np.allclose(form.sum(axis=1), 1):
         fail("the ten outputs of a picture do not sum to 1; those of all pictures for a class do", called=called,
@@ -81,6 +81,7 @@ def test_modes(submission, probes, show):
                 expected="those of the batch in training, the running ones in evaluation",
             )  # fmt: skip
     some = load_clothes(probes).test[:4]
-    if not np.allclose(network.run(some), network.run(some), atol=1e-6):
+    first, second = scores_of(network, some), scores_of(network, some)
+    if first.shape != second.shape or not np.allclose(first, second, atol=1e-6):
         fail("in evaluation mode, the same pictures give other outputs the second time", called=called,
              cause="not_in_eval_mode", expected="the same outputs: chance has no place in evaluation")  # fmt: skip

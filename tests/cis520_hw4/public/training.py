@@ -33,7 +33,7 @@ from autograder.checks.training_records import Call, Loss, Pass, Records
 from autograder.checks.training_records import Network as SeenNetwork
 from autograder.sandbox.proxy import Probes
 
-from .common import FILE, Clothes, Seen, load_clothes
+from .common import CLASSES, FILE, Clothes, Seen, as_scores, load_clothes, scores_of
 
 Array = NDArray[Any]
 
@@ -42,8 +42,11 @@ EPOCHS, BATCH, BATCHES = 2, 32, 15
 EXAMPLES, TESTED = BATCH * BATCHES, 120
 RATE = 0.003
 
-# Guessing is right one time in ten; the slowest setting of Table 2 comes to about a half in these thirty steps.
-LEAST_ACCURACY = 0.25
+# Guessing is right one time in ten; with batch normalization Table 2 comes to more than a half in these thirty steps.
+# Its slowest setting, (4, 3, 1) without batch normalization and half dropped, comes to no more than a fifth on the
+# embedded digits, with a loss that has begun to fall: then that counts.
+LEAST_ACCURACY, BETTER_THAN_GUESSING = 0.25, 0.13
+BEGINS_TO_FALL = 0.98
 # Of the loss at the start of a script's own, shortened training.
 LARGEST_PART_OF_LOSS = 0.85
 
@@ -120,7 +123,7 @@ def _things_to_train_with(probes: Probes, network: Network) -> dict[str, Any]:
 
 def _loss_for(network: Network, clothes: Clothes) -> str:
     """The loss that suits the network's output, for a function that wants to be given one."""
-    sums = np.exp(network.run(clothes.test[:4])).sum(axis=-1)
+    sums = np.exp(scores_of(network, clothes.test[:4])).sum(axis=1)
     return "NLLLoss" if np.allclose(sums, 1, atol=1e-3) else "CrossEntropyLoss"
 
 
@@ -132,15 +135,11 @@ def _call(probes: Probes, submission: Any, function: Function, filled: Filled, n
     )
     classes = None
     if network is not None and records.ended is None:
-        classes = _classes(network.run(load_clothes(probes).test))
+        classes = scores_of(network, load_clothes(probes).test).argmax(axis=1)
     counted = any(name.lower().rstrip("s") != "epoch" or name.lower().endswith("s")
                   for name, _, _ in function.parameters if "epoch" in name.lower())  # fmt: skip
     epochs = EPOCHS if "epochs" in filled.roles and counted else 1
     return Training(called, records, True, epochs, classes, value, probes.printed())
-
-
-def _classes(outputs: Array) -> Array:
-    return outputs.reshape(len(outputs), -1).argmax(axis=1)
 
 
 def _run(probes: Probes, functions: list[Function], available: dict[str, Any]) -> Training:
@@ -218,7 +217,7 @@ def _targets(call: Call, records: Records) -> Array | None:
             continue
         if isinstance(event, Call) and event.network == call.network:
             return None
-        if isinstance(event, Loss) and event.gradients and event.target is not None:
+        if isinstance(event, Loss) and event.gradients and event.target is not None and event.target.size:
             whole = event.shape is not None and call.shape is not None and event.shape[0] == call.shape[0]
             target = event.target.argmax(axis=1) if event.target.ndim == 2 else event.target
             return target if whole and target.ndim == 1 else None
@@ -232,8 +231,17 @@ def loss_curve(records: Records) -> Array:
 
 def accuracy_curve(records: Records) -> Array:
     """The share of right answers in each pass over labelled pictures without a step in it."""
-    passes = [one for one in records.of(Pass) if not one.steps and one.labels is not None and one.classes is not None]
-    return np.array([np.mean(one.labels == one.classes) for one in passes])
+    return np.array([np.mean(labels == classes) for labels, classes in answers_seen(records)])
+
+
+def answers_seen(records: Records) -> list[tuple[Array, Array]]:
+    """(labels, classes) of every pass over labelled pictures in which nothing was trained."""
+    pairs = [(one.labels, one.classes) for one in records.of(Pass) if not one.steps]
+    return [
+        (labels, classes)
+        for labels, classes in pairs
+        if labels is not None and classes is not None and labels.shape == classes.shape and labels.size > CLASSES
+    ]
 
 
 def assert_learns(training: Training, clothes: Clothes) -> float | None:
@@ -241,17 +249,18 @@ def assert_learns(training: Training, clothes: Clothes) -> float | None:
 
     Returns the accuracy, where it was measured. Raises CheckFailed.
     """
+    losses = loss_curve(training.records)
+    first, last = losses[:2].mean() if len(losses) else np.nan, losses[-4:].mean() if len(losses) else np.nan
     if training.classes is not None:
         accuracy = float(np.mean(training.classes == clothes.test_labels))
-        if accuracy < LEAST_ACCURACY:
+        begun = len(losses) >= 6 and last < BEGINS_TO_FALL * first and accuracy > BETTER_THAN_GUESSING
+        if accuracy < LEAST_ACCURACY and not begun:
             fail(
                 f"after {training.epochs} epoch(s) over {EXAMPLES} pictures it recognises {accuracy:.0%} of "
                 f"{len(clothes.test)} others",
                 called=training.called, expected=f"at least {LEAST_ACCURACY:.0%}",
             )  # fmt: skip
         return accuracy
-    losses = loss_curve(training.records)
-    first, last = losses[:2].mean() if len(losses) else np.nan, losses[-4:].mean() if len(losses) else np.nan
     if len(losses) >= 4 and not last < LARGEST_PART_OF_LOSS * first:
         fail(
             f"the loss went from {first:.3f} to {last:.3f} in its first steps", called=training.called,
@@ -270,6 +279,7 @@ def train_as_everybody(probes: Probes, network: Network, seen: Seen) -> tuple[Tr
             held=network.inputs(clothes.test), steps=STANDARD_STEPS, batch_size=STANDARD_BATCH, lr=STANDARD_RATE,
             seconds=40.0,
         )  # fmt: skip
-        return trained, float(np.mean(_classes(trained.outputs) == clothes.test_labels))
+        scores = as_scores(trained.outputs, len(clothes.test), f"{network.made}(pictures)")
+        return trained, float(np.mean(scores.argmax(axis=1) == clothes.test_labels))
 
     return seen.once("everybody", train)  # type: ignore[no-any-return]
