@@ -13,6 +13,7 @@ Imports only `wire`, `policy`, `confine`, `loader` and `cells`, so that the stud
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import os
@@ -363,6 +364,7 @@ def run_forking(control: socket.socket, orders: Orders) -> None:
     confine.die_with_parent()
     control.send(encode(load(orders)))
     gc.collect()
+    give_back_memory()
     gc.freeze()  # children share these objects' pages as long as nobody touches their headers
     child = 0
     while True:
@@ -380,6 +382,12 @@ def run_forking(control: socket.socket, orders: Orders) -> None:
                 os.close(descriptor)
         elif operation == "status":
             control.send(encode(["status", exit_status(arguments[0])]))
+
+
+def give_back_memory() -> None:
+    """What a script that trains while it is loaded has used and freed: the C library keeps it, and each fork with it."""
+    with contextlib.suppress(OSError, AttributeError):  # other C libraries have no such call
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def exit_status(process: int) -> int | None:
