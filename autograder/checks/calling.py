@@ -6,7 +6,7 @@
             value = getattr(submission, function.name)(*filled.arguments, **filled.keywords)
 
 What a parameter wants is told from its name, as a reader would. An assignment that uses this lists
-"autograder.sandbox.functions" in its preloads.
+"autograder.sandbox.probes.functions" in its preloads.
 """
 
 from __future__ import annotations

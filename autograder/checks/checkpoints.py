@@ -22,7 +22,7 @@ Shape = tuple[int, ...]
 
 
 class _Record(msgspec.Struct, frozen=True):
-    """What the probe found: see `autograder.sandbox.checkpoints.load_checkpoint`."""
+    """What the probe found: see `autograder.sandbox.probes.checkpoints.load_checkpoint`."""
 
     bytes: int
     kind: str

@@ -7,7 +7,7 @@
     images_again = network.decode(codes)     # (N, 1, 28, 28), from the code alone, skip connections zeroed
 
 Images are float32 arrays (N, 1, 28, 28) here, whatever form the student's network takes. An assignment that uses this
-lists "autograder.sandbox.networks" in its preloads. Handles live as long as one example of a property check.
+lists "autograder.sandbox.probes.networks" in its preloads. Handles live as long as one example of a property check.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def run_checks(
 def _load_torch() -> None:
     """torch as this process needs it: one thread, so that the same run gives the same numbers on every machine, and
     without the compiler that any optimiser would load."""
-    from autograder.sandbox import lean_torch  # imports torch, which not every installation has
+    from autograder.sandbox.surroundings import lean_torch  # imports torch, which not every installation has
 
     lean_torch.postpone_compiler()
     lean_torch.torch.set_num_threads(1)

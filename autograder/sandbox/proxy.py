@@ -476,7 +476,7 @@ class Probes:
 
         `called` says in the student's words what happens, for messages. The answer comes from the untrusted side.
         """
-        name = f"autograder.sandbox.{module}"
+        name = f"autograder.sandbox.probes.{module}"
         return self._check.request(
             "probe", name, function, arguments, keywords, called=called or f"{module}.{function}(...)"
         )

@@ -35,7 +35,8 @@ from autograder.sandbox.cells import place_of
 from autograder.sandbox.policy import MEGABYTE, Orders
 
 MAX_FRAMES = 12
-PROBES = "autograder.sandbox."
+OURS = "autograder.sandbox."
+PROBES = OURS + "probes."
 """Preloaded modules of this package hold the probes that an assignment uses."""
 CONTROL_BYTES = 1 << 17
 CALLABLE_TYPES = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, type)
@@ -315,7 +316,7 @@ def load(orders: Orders) -> list[Any]:
     importer = loader.install(Path(orders.folder), orders.policy.statement_seconds, orders.definitions_only)
     surroundings = [
         module.install(orders, importer.remarks.append)
-        for module in (sys.modules[name] for name in orders.preloads if name.startswith(PROBES))
+        for module in (sys.modules[name] for name in orders.preloads if name.startswith(OURS))
         if hasattr(module, "install")
     ]
     seed(orders.policy.seed)
@@ -385,7 +386,7 @@ def run_forking(control: socket.socket, orders: Orders) -> None:
 
 
 def give_back_memory() -> None:
-    """What a script that trains while it is loaded has used and freed: the C library keeps it, and each fork with it."""
+    """What a script that trains while it is loaded has used and freed: the C library keeps it, and so does each fork."""
     with contextlib.suppress(OSError, AttributeError):  # other C libraries have no such call
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -16,8 +16,8 @@ from autograder.checks.checkpoints import load_checkpoint  # noqa: E402
 from autograder.checks.compare import CheckFailed  # noqa: E402
 from autograder.checks.equivalence import assert_equivalent, with_weights_of  # noqa: E402
 from autograder.checks.networks import AUTOENCODER, find_network  # noqa: E402
-from autograder.sandbox import checkpoints  # noqa: E402
 from autograder.sandbox.policy import Policy  # noqa: E402
+from autograder.sandbox.probes import checkpoints  # noqa: E402
 from autograder.sandbox.session import Session, Setting  # noqa: E402
 
 STUDENT = textwrap.dedent("""
@@ -98,7 +98,7 @@ def saved(tmp_path_factory):
         path.chmod(path.stat().st_mode | 0o755)
     (folder / "student.py").write_text(STUDENT)
     network = write_files(folder)
-    preloads = ("numpy", "torch", "autograder.sandbox.networks")
+    preloads = ("numpy", "torch", "autograder.sandbox.probes.networks")
     policy = Policy(call_seconds=20, import_seconds=60)
     with Session(Setting(folder, root, "student.py", data, preloads=preloads, policy=policy)) as session:
         yield session, network

@@ -24,7 +24,7 @@ title = "A toy"
 course = "Toys"
 points = 1
 main = "toy.py"
-preloads = ["numpy", "torch", "autograder.sandbox.environment"]
+preloads = ["numpy", "torch", "autograder.sandbox.surroundings.environment"]
 [files]
 required = ["toy.py"]
 [[items]]
@@ -33,7 +33,7 @@ title = "One"
 points = 1
 handout = "page 1"
 """
-PRELOADS = ("numpy", "torch", "autograder.sandbox.environment")
+PRELOADS = ("numpy", "torch", "autograder.sandbox.surroundings.environment")
 GPU_EXPRESSIONS = (
     "torch.ones(2).cuda() * 1",
     "torch.ones(2).to('cuda')",

@@ -18,8 +18,8 @@ from autograder.checks.networks import (  # noqa: E402
     assert_from_code_alone,
     find_network,
 )
-from autograder.sandbox import networks  # noqa: E402
 from autograder.sandbox.policy import Policy  # noqa: E402
+from autograder.sandbox.probes import networks  # noqa: E402
 from autograder.sandbox.proxy import StudentError  # noqa: E402
 from autograder.sandbox.session import Session, Setting  # noqa: E402
 
@@ -279,7 +279,7 @@ def session(tmp_path_factory):
     files["importer.py"] = "from named import CNN\n"
     for name, text in files.items():
         (folder / name).write_text(text)
-    preloads = ("numpy", "torch", "autograder.sandbox.networks")
+    preloads = ("numpy", "torch", "autograder.sandbox.probes.networks")
     setting = Setting(folder, root, "nothing.py", data, modules=tuple(files), preloads=preloads,
                       policy=Policy(call_seconds=20, import_seconds=60))  # fmt: skip
     with Session(setting) as opened:

@@ -15,8 +15,8 @@ torch = pytest.importorskip("torch")
 
 from autograder.checks.compare import CheckFailed  # noqa: E402
 from autograder.checks.traces import read_trace  # noqa: E402
-from autograder.sandbox import tracing, update_rules  # noqa: E402
-from autograder.sandbox.alexnet import make_alexnet, state_of  # noqa: E402
+from autograder.sandbox.probes import tracing, update_rules  # noqa: E402
+from autograder.sandbox.probes.alexnet import make_alexnet, state_of  # noqa: E402
 from autograder.sandbox.proxy import StudentError  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,7 +22,7 @@ from autograder.checks.architecture import (  # noqa: E402
 )
 from autograder.checks.compare import CheckFailed  # noqa: E402
 from autograder.checks.traces import read_trace  # noqa: E402
-from autograder.sandbox import tracing  # noqa: E402
+from autograder.sandbox.probes import tracing  # noqa: E402
 
 ENCODER = [
     expect("convolution", "Convolution (1 to 4)", out_channels=4, kernel=3, stride=1, padding=1),
@@ -621,7 +621,7 @@ def test_a_record_that_is_no_trace_is_the_students_failure(change):
 
 def test_the_compiler_of_torch_is_not_loaded_for_a_trace():
     program = (
-        "import sys, torch; from autograder.sandbox import tracing;"
+        "import sys, torch; from autograder.sandbox.probes import tracing;"
         "tracing.trace(torch.nn.Linear(2, 2), torch.ones(5, 2)); print('torch._dynamo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "False"

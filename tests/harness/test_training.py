@@ -23,10 +23,10 @@ if importlib.util.find_spec("torchvision") is None:
     pytest.skip("the torch extra is not installed", allow_module_level=True)
 sklearn_datasets = pytest.importorskip("sklearn.datasets")
 F = torch.nn.functional
-shortening = pytest.importorskip("autograder.sandbox.shortening")
-watching = pytest.importorskip("autograder.sandbox.watching")
+shortening = pytest.importorskip("autograder.sandbox.probes.shortening")
+watching = pytest.importorskip("autograder.sandbox.probes.watching")
 
-PRELOADS = ("numpy", "torch", "autograder.sandbox.environment", "autograder.sandbox.training")
+PRELOADS = ("numpy", "torch", "autograder.sandbox.surroundings.environment", "autograder.sandbox.probes.training")
 POLICY = Policy(call_seconds=60, check_seconds=120, import_seconds=120, statement_seconds=0.3, memory_mb=1500)
 TRAIN, TEST = 600, 100
 

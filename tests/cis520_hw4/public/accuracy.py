@@ -37,7 +37,7 @@ MEASURES = {
 PER_CLASS_NAME = re.compile(r"class|label|categor|each", re.I)
 DOES_NOT_MEASURE = re.compile(r"load|plot|show|train|fit|draw|save|classify", re.I)
 
-SCALE = 4096  # as in autograder.sandbox.functions
+SCALE = 4096  # as in autograder.sandbox.probes.functions
 FLOAT = 1e-5
 MOST_GAP, MOST_NUMBERS = 6, 5_000
 

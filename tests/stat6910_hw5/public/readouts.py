@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from autograder.checks.compare import as_array, assert_close, fail
-from autograder.sandbox.alexnet import CLASSES, SIDE, AlexNet, make_alexnet
+from autograder.sandbox.probes.alexnet import CLASSES, SIDE, AlexNet, make_alexnet
 from autograder.sandbox.proxy import Probes
 
 Array = NDArray[Any]

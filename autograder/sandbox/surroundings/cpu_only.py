@@ -19,7 +19,7 @@ from typing import Any
 import torch
 import torch.utils._device
 
-from autograder.sandbox.notices import Notices
+from autograder.sandbox.surroundings.notices import Notices
 
 HERE = frozenset({"cpu", "meta"})
 ON_CPU = "the grader has no GPU, so what asks for one runs on the CPU; the results are the same."

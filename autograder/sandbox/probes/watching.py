@@ -23,11 +23,11 @@ import torch
 from torch.nn.modules import module as module_hooks
 from torch.optim import optimizer as optimizer_hooks
 
-from autograder.sandbox import records
-from autograder.sandbox.library_calls import LibraryCalls
-from autograder.sandbox.network_calls import NetworkCalls
-from autograder.sandbox.optimizer_steps import OptimizerSteps
-from autograder.sandbox.patching import Patches, Wrap
+from autograder.sandbox.probes import records
+from autograder.sandbox.probes.library_calls import LibraryCalls
+from autograder.sandbox.probes.network_calls import NetworkCalls
+from autograder.sandbox.probes.optimizer_steps import OptimizerSteps
+from autograder.sandbox.probes.patching import Patches, Wrap
 
 DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
 OUT_OF_TIME = "out_of_time"

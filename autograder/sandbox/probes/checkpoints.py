@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autograder.sandbox.tracing import text_of
+from autograder.sandbox.probes.tracing import text_of
 
 MAX_BYTES = 50 << 20
 MAX_PICKLE_BYTES = 4 << 20

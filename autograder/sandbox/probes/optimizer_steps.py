@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from autograder.sandbox import records
-from autograder.sandbox.network_calls import NetworkCalls
+from autograder.sandbox.probes import records
+from autograder.sandbox.probes.network_calls import NetworkCalls
 
 DETAILED_STEPS = 6
 DETAILED_ENTRIES = 3_000_000

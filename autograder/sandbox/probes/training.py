@@ -29,9 +29,10 @@ import torch
 import torch.nn.functional as F
 import torch.utils.data
 
-from autograder.sandbox import cells, loader, records
-from autograder.sandbox.shortening import Brevity, Shortener
-from autograder.sandbox.watching import Enough, Watch
+from autograder.sandbox import cells, loader
+from autograder.sandbox.probes import records
+from autograder.sandbox.probes.shortening import Brevity, Shortener
+from autograder.sandbox.probes.watching import Enough, Watch
 
 MAX_ERRORS = 20
 LIKELY_ENTRIES = ("main", "train", "run", "fit", "experiment")

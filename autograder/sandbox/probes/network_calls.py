@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn.parameter import is_lazy
 
-from autograder.sandbox import records
+from autograder.sandbox.probes import records
 
 MAX_NETWORKS = 16
 MAX_PARAMETERS = 200

@@ -29,9 +29,9 @@ from typing import Any
 
 import torch
 
-from autograder.sandbox import cpu_only, lean_torch, stand_ins
-from autograder.sandbox.notices import Notices, Remark
 from autograder.sandbox.policy import Orders
+from autograder.sandbox.surroundings import cpu_only, lean_torch, stand_ins
+from autograder.sandbox.surroundings.notices import Notices, Remark
 
 # A preload is imported before it is known whether anything is to be installed; this must not wait for the first check.
 lean_torch.postpone_compiler()

@@ -21,9 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autograder.sandbox.checkpoints import load_checkpoint
-from autograder.sandbox.guesses import ways_to_call
-from autograder.sandbox.tracing import (
+from autograder.sandbox.probes.checkpoints import load_checkpoint
+from autograder.sandbox.probes.guesses import ways_to_call
+from autograder.sandbox.probes.tracing import (
     as_tensor,
     run,
     run_from,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from autograder.sandbox import records
-from autograder.sandbox.patching import Wrap
+from autograder.sandbox.probes import records
+from autograder.sandbox.probes.patching import Wrap
 
 LOSSES = (
     *("nll_loss", "cross_entropy", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div"),

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from autograder.sandbox.operations import BATCH_NORMS, Call, Constant, describe_operation
+from autograder.sandbox.probes.operations import BATCH_NORMS, Call, Constant, describe_operation
 
 MAX_OPERATIONS = 3000
 MAX_OUTPUTS = 64
