@@ -386,7 +386,7 @@ def run_forking(control: socket.socket, orders: Orders) -> None:
 
 
 def give_back_memory() -> None:
-    """What a script that trains while it is loaded has used and freed: the C library keeps it, and so does each fork."""
+    """What was freed while a script trained at import: the C library would keep it, and so would each fork."""
     with contextlib.suppress(OSError, AttributeError):  # other C libraries have no such call
         ctypes.CDLL(None).malloc_trim(0)
 
