@@ -44,6 +44,7 @@ def grade(submission, results, options=(), before=()):
 def homework(request):
     if request.param in TORCH:
         pytest.importorskip("torch")
+    skip_where_time_is_short(request.param)
     return request.param
 
 
@@ -51,6 +52,12 @@ def skip_slow_repetition(homework):
     """With torch a grading takes half a minute: without confinement is once more already, and tells as much."""
     if homework in TORCH:
         pytest.skip("for a PyTorch homework, running without confinement is the repetition")
+
+
+def skip_where_time_is_short(homework):
+    """The suites of the PyTorch homeworks are run on their references anyway (see the root's conftest.py)."""
+    if homework in TORCH and not os.environ.get("AUTOGRADER_ALL_SUBMISSIONS"):
+        pytest.skip("graded twice by `make submissions`")
 
 
 @pytest.fixture(scope="module")
