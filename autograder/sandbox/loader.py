@@ -62,6 +62,8 @@ class ForgivingImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, folder: Path, statement_seconds: float, definitions_only: bool) -> None:
         self.remarks: list[tuple[str, str, str]] = []
         """(severity, file, text)"""
+        self.not_offered: tuple[str, ...] = ()
+        """Modules that may be installed here, but not where the homework is graded."""
         self._folder = folder
         self._statement_seconds = statement_seconds
         self._definitions_only = definitions_only
@@ -70,6 +72,8 @@ class ForgivingImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self, name: str, path: Any = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         file = self._folder / f"{name}.py"
+        if name in self.not_offered and not file.is_file():
+            raise ModuleNotFoundError(f"No module named {name!r}: this homework does without it", name=name)
         if "." in name or not file.is_file():
             return None
         return importlib.util.spec_from_file_location(name, file, loader=self)

@@ -38,6 +38,8 @@ MAX_FRAMES = 12
 OURS = "autograder.sandbox."
 PROBES = OURS + "probes."
 """Preloaded modules of this package hold the probes that an assignment uses."""
+TORCH = ("torch", "torchvision")
+"""A submission that imports these where the assignment does not would exceed its memory, and die of it."""
 CONTROL_BYTES = 1 << 17
 CALLABLE_TYPES = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, type)
 
@@ -314,6 +316,8 @@ def _syntax_frame(error: SyntaxError) -> list[tuple[str, int, str, str]]:
 def load(orders: Orders) -> list[Any]:
     """Import the submission; the message that says how it went."""
     importer = loader.install(Path(orders.folder), orders.policy.statement_seconds, orders.definitions_only)
+    if "torch" not in orders.preloads:
+        importer.not_offered = TORCH
     surroundings = [
         module.install(orders, importer.remarks.append)
         for module in (sys.modules[name] for name in orders.preloads if name.startswith(OURS))

@@ -30,7 +30,7 @@ def suite():
     """The helper modules of the suite, by name."""
     sys.path.insert(0, str(ROOT / "tests"))
     try:
-        names = ("table", "training", "accuracy", "backprop", "common")
+        names = ("table", "training", "accuracy", "two_layers", "common")
         yield SimpleNamespace(**{name: importlib.import_module(f"cis520_hw4.public.{name}") for name in names})
     finally:
         sys.path.remove(str(ROOT / "tests"))
@@ -347,16 +347,16 @@ def test_a_function_that_wants_something_unknown_is_not_called():
 
 
 def test_our_loss_has_the_sign_of_equation_5(suite):
-    example = suite.backprop.make_example((2, 3, 2), 0)
-    assert suite.backprop.loss(example, example.parameters) < 0
+    example = suite.two_layers.make_example((2, 3, 2), 0)
+    assert suite.two_layers.loss(example, example.parameters) < 0
 
 
 def test_a_bias_gradient_may_be_a_row_but_no_single_number(suite):
     like = np.zeros(3)
-    assert suite.backprop.in_shape(np.ones((1, 3)), like, "b1").shape == (3,)
-    assert suite.backprop.in_shape(1.0, like, "b1").shape == ()
+    assert suite.two_layers.in_shape(np.ones((1, 3)), like, "b1").shape == (3,)
+    assert suite.two_layers.in_shape(1.0, like, "b1").shape == ()
     with pytest.raises(CheckFailed):
-        suite.backprop.in_shape(None, like, "b1")
+        suite.two_layers.in_shape(None, like, "b1")
 
 
 # ---- Notebooks ------------------------------------------------------------------------------------------------------

@@ -432,6 +432,15 @@ class TestLoading:
             with pytest.raises(StudentError, match="absent"):
                 check.probes.module("absent")
 
+    def test_torch_is_not_offered_where_the_assignment_does_not_ask_for_it(self, open_session):
+        session = open_session(
+            "import torch\nfrom torch import normal\ndef fine(): return 1\ndef uses(): return normal(1)"
+        )
+        with session.check(10) as check:
+            assert check.submission.fine() == 1
+            with pytest.raises(StudentError, match="this homework does without it"):
+                check.submission.uses()
+
     def test_future_imports_hold_for_the_whole_file(self, open_check):
         text = "from __future__ import annotations\ndef fine(x: NotThere) -> AlsoNot:\n    return x"
         assert open_check(text).submission.fine(2) == 2

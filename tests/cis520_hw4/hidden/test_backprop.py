@@ -6,7 +6,7 @@ from gradescope_utils.autograder_utils.decorators import number, visibility, wei
 
 from autograder.checks.compare import assert_close, assert_unchanged
 
-from ..public.backprop import (
+from ..public.two_layers import (
     FILE,
     FORWARD,
     GRADIENTS,

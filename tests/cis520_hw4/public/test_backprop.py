@@ -8,7 +8,7 @@ from autograder.checks.compare import assert_close, assert_shape
 from autograder.checks.diagnose import Context
 from autograder.checks.gradients import assert_gradient
 
-from .backprop import (
+from .two_layers import (
     CASES,
     FILE,
     FORWARD,
