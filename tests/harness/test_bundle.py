@@ -263,7 +263,8 @@ def test_handing_in_the_whole_kit_is_no_mistake(assignment, kit, tmp_path):
     assert collected.missing == []
     assert collected.remarks == []
     staged = {path.name for path in (tmp_path / "staged").iterdir()}
-    assert staged == {*assignment.files.required, *assignment.files.given}
+    programs = {name for name in assignment.files.optional if (assignment.stencil_folder / name).is_file()}
+    assert staged == {*assignment.files.required, *assignment.files.given, *programs}
 
 
 def test_making_a_kit_twice_gives_the_same_bytes(assignment, tmp_path):
