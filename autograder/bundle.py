@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from autograder.assignment import Assignment
-from autograder.data import EMBEDDED_NOTE, find_digits, has_real_files, prepare_data, real_folder
+from autograder.data import find_digits, has_real_files, prepare_data, real_folder
 
 # Zip stores times without a zone and none before 1980.
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
@@ -113,10 +113,7 @@ def ready_data_entries(assignment: Assignment) -> Iterator[Entry]:
     """The assignment's data in the files that a student's own run reads, as `data/<name>/...`."""
     for name in assignment.data:
         with tempfile.TemporaryDirectory() as scratch:
-            source = prepare_data(name, assignment.root, Path(scratch), assignment.data_at_most)
-            if source.kind == "embedded":
-                note = f"{source.description}.\nFor the real data, put its files here in place of all of these.\n"
-                Path(scratch, EMBEDDED_NOTE).write_text(note, encoding="utf-8")
+            prepare_data(name, assignment.root, Path(scratch), assignment.data_at_most)
             yield from folder_entries(Path(scratch), f"data/{name}")
 
 

@@ -31,7 +31,7 @@ TEST_IMAGES = "t10k-images-idx3-ubyte.gz"
 TEST_LABELS = "t10k-labels-idx1-ubyte.gz"
 IDX_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 EMBEDDED_NOTE = "EMBEDDED.txt"
-"""Stands beside embedded data that was written out, in a student's kit, so that it is not taken for real."""
+"""Stands beside embedded data wherever it was written, so that it is not taken for real."""
 CLASS_NAMES = "classes.txt"
 
 EMBEDDED_TRAIN = 1_500
@@ -158,8 +158,16 @@ def prepare_data(name: str, root: Path, into: Path, at_most: tuple[int, int] | N
     :param at_most: how many training and test pictures of real files to keep, the first ones
     :raises DataError: for an unknown name, incomplete real files, or where the embedded digits are not installed
     """
-    title = data_set(name).title
     into.mkdir(parents=True, exist_ok=True)
+    source = _write_data(name, root, into, at_most)
+    if source.kind == "embedded":
+        note = f"{source.description}.\nFor the real data, put its files here in place of all of these.\n"
+        (into / EMBEDDED_NOTE).write_text(note, encoding="utf-8")
+    return source
+
+
+def _write_data(name: str, root: Path, into: Path, at_most: tuple[int, int] | None) -> DataSource:
+    title = data_set(name).title
     real = has_real_files(name, root)
     if real or (real_folder(name, root) / EMBEDDED_NOTE).is_file():
         # Copies, not links: the submission reads them under its own user and must not reach the originals.

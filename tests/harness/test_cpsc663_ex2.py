@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from autograder.checks.compare import CheckFailed
+from autograder.checks.training_images import Gallery
 from autograder.checks.training_records import Picture, Records, Save, Step, read_records
 from autograder.sandbox.proxy import StudentError
 
@@ -211,7 +212,7 @@ def test_a_checkpoint_from_before_the_training_is_named(suite):
 
 def test_without_noise_nothing_is_implemented(suite):
     watched = SimpleNamespace(of=lambda *arguments, **settings: suite.common.Run(records(), ""))
-    gallery = suite.common.Gallery(np.random.default_rng(0).random((4, 9)), np.zeros((1, 9)))
+    gallery = Gallery(np.random.default_rng(0).random((4, 9)), np.zeros((1, 9)))
     with pytest.raises(CheckFailed) as caught:
         suite.denoising.noisy_run(None, watched, gallery)
     assert caught.value.explanation.cause == "not_implemented"

@@ -13,11 +13,13 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from autograder import data
+from autograder.checks.image_data import load_image_data
 from autograder.commands import data as command
 from autograder.data import IDX_FILES, DataError, DataSet, idx_bytes, prepare_data, read_idx
 from autograder.publishers import fetch, verify
@@ -313,6 +315,15 @@ def test_embedded_data_that_a_kit_brings_is_used_but_not_taken_for_real(root, tm
     source = prepare_data("mnist", root, tmp_path / "ready")
     assert source.kind == "embedded"
     assert read_idx(tmp_path / "ready" / TRAIN_IMAGES).shape == (10, 3, 3)
+
+
+def test_checks_tell_real_data_from_embedded_however_much_of_it_is_kept(root, tmp_path, real_mnist):
+    prepare_data("mnist", root, tmp_path / "real" / "mnist", (6, 3))
+    prepare_data("fashion_mnist", root, tmp_path / "real" / "fashion_mnist", (6, 3))
+    probes = SimpleNamespace(data_folder=str(tmp_path / "real"))
+    real, embedded = load_image_data(probes, "mnist"), load_image_data(probes, "fashion_mnist")
+    assert (real.embedded, embedded.embedded) == (False, True)
+    assert (real.train.shape, real.test_labels.dtype) == ((6, 1, 3, 3), np.int64)
 
 
 def test_a_large_real_set_is_cut_for_an_assignment_that_trains_on_it(root, tmp_path, real_mnist):

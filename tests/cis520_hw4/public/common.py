@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from autograder.checks.compare import CheckFailed, fail
+from autograder.checks.image_data import ImageData, load_image_data
 from autograder.checks.networks import CLASSIFIER, Network, find_network
-from autograder.data import EMBEDDED_TRAIN, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, read_idx
 from autograder.sandbox.proxy import Probes, SubmissionProblem
 
 Array = NDArray[Any]
@@ -23,42 +20,15 @@ CLASSES = 10
 CLASS_NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag",
                "Ankle boot")  # fmt: skip
 
-MOST_TRAINING, MOST_TEST = 1500, 300
-"""More pictures than these would take a training here too long; of larger sets the first ones are used."""
 
-
-@dataclasses.dataclass(frozen=True)
-class Clothes:
-    """Pictures float32 (N, 1, 28, 28) from 0 to 1 and labels int64 (N,), of both splits.
-
-    `embedded`: they are the digits that stand in for Fashion-MNIST where the real files are not there.
-    """
-
-    train: Array
-    train_labels: Array
-    test: Array
-    test_labels: Array
-    embedded: bool
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return tuple(str(digit) for digit in range(CLASSES)) if self.embedded else CLASS_NAMES
-
-
-def load_clothes(probes: Probes) -> Clothes:
+def load_clothes(probes: Probes) -> ImageData:
     """The pictures that submissions read, too."""
-    folder = Path(probes.data_folder) / "fashion_mnist"
-    images, labels, test, test_labels = (
-        read_idx(folder / name) for name in (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
-    )
-    return Clothes(
-        _scaled(images[:MOST_TRAINING]), labels[:MOST_TRAINING].astype(np.int64),
-        _scaled(test[:MOST_TEST]), test_labels[:MOST_TEST].astype(np.int64), len(images) == EMBEDDED_TRAIN,
-    )  # fmt: skip
+    return load_image_data(probes, "fashion_mnist")
 
 
-def _scaled(images: Array) -> Array:
-    return (images.astype(np.float32) / 255.0)[:, None]
+def class_names(clothes: ImageData) -> tuple[str, ...]:
+    """What the ten classes are called: the embedded data are digits that stand in for the clothes."""
+    return tuple(str(digit) for digit in range(CLASSES)) if clothes.embedded else CLASS_NAMES
 
 
 def find_classifier(probes: Probes, show: Any) -> Network:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from autograder.checks.calling import Filled, Function, fill, functions_of, missing
 from autograder.checks.compare import fail
+from autograder.checks.image_data import ImageData
 from autograder.checks.networks import CLASSIFIER, Network, find_network
 from autograder.checks.training import (
     Trained,
@@ -33,7 +34,7 @@ from autograder.checks.training_records import Call, Loss, Pass, Records
 from autograder.checks.training_records import Network as SeenNetwork
 from autograder.sandbox.proxy import Probes
 
-from .common import CLASSES, FILE, Clothes, Seen, as_scores, load_clothes, scores_of
+from .common import CLASSES, FILE, Seen, as_scores, load_clothes, scores_of
 
 Array = NDArray[Any]
 
@@ -121,7 +122,7 @@ def _things_to_train_with(probes: Probes, network: Network) -> dict[str, Any]:
     }
 
 
-def _loss_for(network: Network, clothes: Clothes) -> str:
+def _loss_for(network: Network, clothes: ImageData) -> str:
     """The loss that suits the network's output, for a function that wants to be given one."""
     sums = np.exp(scores_of(network, clothes.test[:4])).sum(axis=1)
     return "NLLLoss" if np.allclose(sums, 1, atol=1e-3) else "CrossEntropyLoss"
@@ -176,7 +177,7 @@ def assert_every_batch(training: Training) -> None:
         )
 
 
-def assert_right_pictures(training: Training, network: SeenNetwork, clothes: Clothes) -> None:
+def assert_right_pictures(training: Training, network: SeenNetwork, clothes: ImageData) -> None:
     """It trains on training pictures, each with its own label. Raises CheckFailed (trains_on_test, wrong_label_index).
 
     Pictures that were changed on the way (flipped, say) are not recognised, which is no fault.
@@ -244,7 +245,7 @@ def answers_seen(records: Records) -> list[tuple[Array, Array]]:
     ]
 
 
-def assert_learns(training: Training, clothes: Clothes) -> float | None:
+def assert_learns(training: Training, clothes: ImageData) -> float | None:
     """After the training the network recognises new pictures, or (out of reach) its loss has fallen.
 
     Returns the accuracy, where it was measured. Raises CheckFailed.

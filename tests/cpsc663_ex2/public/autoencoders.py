@@ -15,11 +15,12 @@ from autograder.checks.architecture import ACTIVATIONS, IGNORED, expect, outline
 from autograder.checks.checkpoints import load_checkpoint
 from autograder.checks.compare import fail
 from autograder.checks.folding import Layer
+from autograder.checks.image_data import ImageData
 from autograder.checks.networks import Network, sample_images
 from autograder.checks.training import standard_training
 from autograder.sandbox.proxy import Probes, StudentError
 
-from .common import Digits, pca_error, reconstruction_error
+from .common import pca_error, reconstruction_error
 
 Array = NDArray[Any]
 
@@ -169,7 +170,7 @@ def trained(
     probes: Probes,
     network: Network,
     file: str,
-    digits: Digits,
+    digits: ImageData,
     bar: float,
     show: Any,
     *,
@@ -211,7 +212,7 @@ def _is_submitted(probes: Probes, file: str) -> bool:
         return False
 
 
-def _best_scale(network: Network, digits: Digits, origin: str) -> Result:
+def _best_scale(network: Network, digits: ImageData, origin: str) -> Result:
     """The checkpoint may have been trained on pixels of another scale: the one that suits it best counts."""
     results = []
     for mean, deviation in SCALES.values():
@@ -223,7 +224,7 @@ def _best_scale(network: Network, digits: Digits, origin: str) -> Result:
     return min(results, key=lambda result: result.error)
 
 
-def _standard(probes: Probes, network: Network, digits: Digits, steps: int, lr: float, batch: int) -> Result:
+def _standard(probes: Probes, network: Network, digits: ImageData, steps: int, lr: float, batch: int) -> Result:
     done = standard_training(
         probes, network.handle, digits.train, held=digits.test, steps=steps, lr=lr, batch_size=batch, seconds=40.0
     )
@@ -235,7 +236,7 @@ def _standard(probes: Probes, network: Network, digits: Digits, steps: int, lr: 
     return Result(network, outputs, reconstruction_error(outputs, digits.test), origin, losses=done.losses)
 
 
-def assert_beats_pca(result: Result, digits: Digits, bar: float, show: Any) -> None:
+def assert_beats_pca(result: Result, digits: ImageData, bar: float, show: Any) -> None:
     """Show what was learnt. Raises CheckFailed unless the error is below that of two principal components."""
     show_reconstructions(result, digits, show)
     show.text(
@@ -251,7 +252,7 @@ def assert_beats_pca(result: Result, digits: Digits, bar: float, show: Any) -> N
         )
 
 
-def show_reconstructions(result: Result, digits: Digits, show: Any) -> None:
+def show_reconstructions(result: Result, digits: ImageData, show: Any) -> None:
     """Originals and reconstructions, the embedding by label, and the loss curve where there is one."""
     rows = {"original": digits.test[:SHOWN], "yours": result.outputs[:SHOWN]}
     show.figure(
@@ -268,6 +269,6 @@ def show_reconstructions(result: Result, digits: Digits, show: Any) -> None:
                     "the loss of each step of our training")  # fmt: skip
 
 
-def pca_bar(digits: Digits) -> float:
+def pca_bar(digits: ImageData) -> float:
     """The error of PCA with two components."""
     return pca_error(digits.train, digits.test)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,19 +10,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from autograder.checks.image_data import ImageData, load_image_data
 from autograder.checks.networks import AUTOENCODER, CLASSIFIER, SKIP_AUTOENCODER, Network, find_network
 from autograder.checks.training import run_entry
-from autograder.checks.training_images import Gallery
 from autograder.checks.training_records import Loss, Records, Step
 from autograder.checks.training_records import Network as Seen
-from autograder.data import EMBEDDED_TRAIN, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, read_idx
 from autograder.sandbox.proxy import Probes, StudentError, SubmissionProblem
 
 Array = NDArray[Any]
 
 CNN_FILE, AE_FILE, CAE_FILE = "prob4_CNN", "prob5_AE", "prob6_CAE"
-MOST_TRAINING, MOST_TEST = 1500, 300
-"""More images than these would take a training here too long; of larger sets the first ones are used."""
 
 # Long enough to see both epochs of every network that a file trains, short enough for half a processor.
 BUDGETS: dict[str, dict[str, Any]] = {
@@ -33,35 +29,9 @@ BUDGETS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Digits:
-    """Images float32 (N, 1, 28, 28) from 0 to 1 and labels (N,), of both splits."""
-
-    train: Array
-    train_labels: Array
-    test: Array
-    test_labels: Array
-    embedded: bool
-
-    def gallery(self) -> Gallery:
-        """The images that a submission can have been given."""
-        return Gallery(self.train, self.test)
-
-
-def load_digits(probes: Probes) -> Digits:
+def load_digits(probes: Probes) -> ImageData:
     """The digits that submissions read, too."""
-    folder = Path(probes.data_folder) / "mnist"
-    images, labels, test, test_labels = (
-        read_idx(folder / name) for name in (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
-    )
-    return Digits(
-        _scaled(images[:MOST_TRAINING]), labels[:MOST_TRAINING].astype(np.int64),
-        _scaled(test[:MOST_TEST]), test_labels[:MOST_TEST].astype(np.int64), len(images) == EMBEDDED_TRAIN,
-    )  # fmt: skip
-
-
-def _scaled(images: Array) -> Array:
-    return (images.astype(np.float32) / 255.0)[:, None]
+    return load_image_data(probes, "mnist")
 
 
 def pca_error(train: Array, held: Array, components: int = 2) -> float:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,20 +11,18 @@ import pytest
 from numpy.typing import NDArray
 
 from autograder.checks.compare import CheckFailed, as_scalar, fail
+from autograder.checks.image_data import ImageData, load_image_data
 from autograder.checks.networks import CLASSIFIER, Network, find_network, find_networks, sample_images
 from autograder.checks.training import Observations, require_training
 from autograder.checks.training_images import Gallery
 from autograder.checks.training_records import Call, Records
 from autograder.checks.training_records import Network as Seen
-from autograder.data import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, read_idx
 from autograder.sandbox.proxy import Probes, StudentError
 
 Array = NDArray[Any]
 
 FULLY_CONNECTED, ALEXNET, CNN = "prob3", "prob4", "prob5"
 CLASSES = 10
-MOST_TRAINING, MOST_TEST = 1500, 297
-"""More images than these would take a training here too long; of larger sets the first ones are used."""
 MOST_NETWORKS = 8
 BATCH_SIZES = (32, 64, 100, 128, 50, 16, 256, 10, 20)
 """What a batch size that is written into a network is likely to be."""
@@ -44,34 +40,9 @@ NORMALISED = msgspec.structs.replace(
 _NORMALISED_BY_NAME = re.compile(r"batch_?norm|bn|normali[sz]", re.IGNORECASE)
 
 
-@dataclasses.dataclass(frozen=True)
-class Digits:
-    """Images float32 (N, 1, 28, 28) from 0 to 1 and labels int64 (N,), of both splits."""
-
-    train: Array
-    train_labels: Array
-    test: Array
-    test_labels: Array
-
-    def gallery(self) -> Gallery:
-        """The images that a submission can have been given."""
-        return Gallery(self.train, self.test)
-
-
-def load_digits(probes: Probes) -> Digits:
+def load_digits(probes: Probes) -> ImageData:
     """The digits that submissions read, too."""
-    folder = Path(probes.data_folder) / "mnist"
-    images, labels, test, test_labels = (
-        read_idx(folder / name) for name in (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
-    )
-    return Digits(
-        _scaled(images[:MOST_TRAINING]), labels[:MOST_TRAINING].astype(np.int64),
-        _scaled(test[:MOST_TEST]), test_labels[:MOST_TEST].astype(np.int64),
-    )  # fmt: skip
-
-
-def _scaled(images: Array) -> Array:
-    return (images.astype(np.float32) / 255.0)[:, None]
+    return load_image_data(probes, "mnist")
 
 
 @pytest.fixture(scope="session")
