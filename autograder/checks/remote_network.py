@@ -84,6 +84,11 @@ class Network:
     reason: str
     remarks: tuple[str, ...] = ()
 
+    def shown(self, show: Any) -> Network:
+        """Itself, once `show` has told the student which network is graded, and why."""
+        show.text("The network that was graded", "\n".join([self.reason, *self.remarks]))
+        return self
+
     def inputs(self, images: Images) -> Images:
         """Images in the form that this network takes."""
         return in_form(images, self.form)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autograder.checks.compare import as_array, as_mapping, fail
+from autograder.checks.once import Once
 from autograder.checks.training_records import (
     Backward,
     Call,
@@ -30,7 +31,7 @@ from autograder.checks.training_records import (
     Step,
     read_records,
 )
-from autograder.sandbox.proxy import Probes, RemoteObject, StudentError, SubmissionProblem
+from autograder.sandbox.proxy import Probes, RemoteObject, StudentError
 
 Array = NDArray[np.float64]
 
@@ -77,19 +78,12 @@ class Observations:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, Records | SubmissionProblem] = {}
+        self._seen = Once()
 
     def run_entry(self, probes: Probes, module: str, **budget: Any) -> Records:
         """As the function of this name."""
         key = repr((module, sorted(budget.items())))
-        if key not in self._seen:
-            try:
-                self._seen[key] = run_entry(probes, module, **budget)
-            except SubmissionProblem as problem:
-                self._seen[key] = problem
-        found = self._seen[key]
-        if isinstance(found, SubmissionProblem):
-            raise found
+        found: Records = self._seen.once(key, lambda: run_entry(probes, module, **budget))
         return found
 
 

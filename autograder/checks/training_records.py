@@ -253,6 +253,15 @@ class Records(msgspec.Struct, frozen=True):
     def network(self, number: int) -> Network | None:
         return next((network for network in self.networks if network.number == number), None)
 
+    def only(self, network: Network) -> Records:
+        """What was seen of one network and its parts, and of no other."""
+        events = [
+            event
+            for event in self.events
+            if not hasattr(event, "network") or self.root(event.network) in (0, network.number)
+        ]
+        return msgspec.structs.replace(self, events=events, networks=[network])
+
     def calls(self, network: int, *, trained: bool | None = None) -> list[Call]:
         """Calls of a network and its parts; `trained` keeps those that were, or were not, followed by a gradient."""
         own = [call for call in self.of(Call) if self.root(call.network) == network]

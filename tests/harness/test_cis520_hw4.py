@@ -17,6 +17,7 @@ import pytest
 from autograder.checks.calling import Function, fill, missing, role_of
 from autograder.checks.compare import CheckFailed
 from autograder.checks.folding import Layer
+from autograder.checks.once import Once
 from autograder.checks.training_records import Loss, Pass, Records, read_records
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
@@ -301,7 +302,7 @@ def test_batches_that_are_left_out_are_counted(suite):
 
 
 def test_a_problem_is_told_by_every_check_and_met_once(suite):
-    seen, met = suite.common.Seen(), []
+    seen, met = Once(), []
 
     def make():
         met.append(1)

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from autograder.checks.calling import Function, fill, functions_of
 from autograder.checks.compare import fail
+from autograder.checks.once import Once
 from autograder.checks.training import call_watched, make_arguments, make_device, make_loader
 from autograder.checks.training_records import Call
 from autograder.sandbox.proxy import Probes, StudentError
 
-from .common import CLASSES, FILE, Seen
+from .common import CLASSES, FILE
 from .training import Training, answers_seen, watch_training
 
 Array = NDArray[Any]
@@ -171,7 +172,7 @@ def _things_to_measure_with(probes: Probes, exam: Exam) -> dict[str, Any]:
 
 
 def assert_measured(
-    probes: Probes, submission: Any, seen: Seen, kind: str, exam: Exam, *, hide_expected: bool = False
+    probes: Probes, submission: Any, seen: Once, kind: str, exam: Exam, *, hide_expected: bool = False
 ) -> None:
     """The submission gives the accuracy (of this kind) of the exam, or of its own network. Raises CheckFailed."""
     measured = measure(probes, submission, kind, exam)

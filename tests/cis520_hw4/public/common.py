@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from numpy.typing import NDArray
 
-from autograder.checks.compare import CheckFailed, fail
+from autograder.checks.compare import fail
 from autograder.checks.image_data import ImageData, load_image_data
 from autograder.checks.networks import CLASSIFIER, Network, find_network
-from autograder.sandbox.proxy import Probes, SubmissionProblem
+from autograder.checks.once import Once
+from autograder.sandbox.proxy import Probes
 
 Array = NDArray[Any]
 
@@ -33,9 +33,7 @@ def class_names(clothes: ImageData) -> tuple[str, ...]:
 
 def find_classifier(probes: Probes, show: Any) -> Network:
     """The network of the submission; which one it is is told."""
-    network = find_network(probes, CLASSIFIER, [FILE])
-    show.text("The network that was graded", "\n".join([network.reason, *network.remarks]))
-    return network
+    return find_network(probes, CLASSIFIER, [FILE]).shown(show)
 
 
 def scores_of(network: Network, images: Array) -> Array:
@@ -51,32 +49,10 @@ def as_scores(outputs: Array, count: int, called: str) -> Array:
     return outputs
 
 
-class Seen:
-    """What takes long and is the same every time: each done by the first check that asks, for all of them.
-
-    What went wrong is kept as well, so that every check tells the same.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[str, Any] = {}
-
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """What `make` gives, made once. Raises the problem of the submission that kept it from being made."""
-        if name not in self._kept:
-            try:
-                self._kept[name] = make()
-            except (SubmissionProblem, CheckFailed) as problem:
-                self._kept[name] = problem
-        found = self._kept[name]
-        if isinstance(found, SubmissionProblem | CheckFailed):
-            raise found
-        return found
-
-
-_SEEN = pytest.StashKey[Seen]()
+_SEEN = pytest.StashKey[Once]()
 
 
 @pytest.fixture(scope="session")
-def seen(request: pytest.FixtureRequest) -> Seen:
+def seen(request: pytest.FixtureRequest) -> Once:
     """What this grading has seen so far, the same for public and hidden checks."""
-    return request.config.stash.setdefault(_SEEN, Seen())
+    return request.config.stash.setdefault(_SEEN, Once())

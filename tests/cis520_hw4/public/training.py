@@ -18,6 +18,7 @@ from autograder.checks.calling import Filled, Function, fill, functions_of, miss
 from autograder.checks.compare import fail
 from autograder.checks.image_data import ImageData
 from autograder.checks.networks import CLASSIFIER, Network, find_network
+from autograder.checks.once import Once
 from autograder.checks.training import (
     Trained,
     call_watched,
@@ -34,7 +35,7 @@ from autograder.checks.training_records import Call, Loss, Pass, Records
 from autograder.checks.training_records import Network as SeenNetwork
 from autograder.sandbox.proxy import Probes
 
-from .common import CLASSES, FILE, Seen, as_scores, load_clothes, scores_of
+from .common import CLASSES, FILE, as_scores, load_clothes, scores_of
 
 Array = NDArray[Any]
 
@@ -79,12 +80,12 @@ class Training:
     printed: str
 
 
-def watch_training(probes: Probes, submission: Any, seen: Seen) -> Training:
+def watch_training(probes: Probes, submission: Any, seen: Once) -> Training:
     """The submission's training, watched once in a grading. Raises what the student's code raises."""
     return seen.once("training", lambda: _watch(probes, submission))  # type: ignore[no-any-return]
 
 
-def judged(probes: Probes, submission: Any, seen: Seen) -> tuple[Training, SeenNetwork]:
+def judged(probes: Probes, submission: Any, seen: Once) -> tuple[Training, SeenNetwork]:
     """The training, and the network that it trains. Raises CheckFailed, StudentError where it trains none."""
     training = watch_training(probes, submission, seen)
     return training, require_training(training.records, called=training.called)
@@ -270,7 +271,7 @@ def assert_learns(training: Training, clothes: ImageData) -> float | None:
     return None
 
 
-def train_as_everybody(probes: Probes, network: Network, seen: Seen) -> tuple[Trained, float]:
+def train_as_everybody(probes: Probes, network: Network, seen: Once) -> tuple[Trained, float]:
     """The same short training for every network, done once: what it gave, and the accuracy on the test pictures."""
 
     def train() -> tuple[Trained, float]:

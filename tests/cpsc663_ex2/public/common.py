@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from autograder.checks.image_data import ImageData, load_image_data
 from autograder.checks.networks import AUTOENCODER, CLASSIFIER, SKIP_AUTOENCODER, Network, find_network
+from autograder.checks.once import Once
 from autograder.checks.training import run_entry
 from autograder.checks.training_records import Loss, Records, Step
-from autograder.checks.training_records import Network as Seen
-from autograder.sandbox.proxy import Probes, StudentError, SubmissionProblem
+from autograder.sandbox.proxy import Probes, StudentError
 
 Array = NDArray[Any]
 
@@ -54,27 +53,22 @@ def reconstruction_error(outputs: Array, images: Array) -> float:
 
 def find_cnn(probes: Probes, show: Any) -> Network:
     """The classifier of problem 4."""
-    return _told(find_network(probes, CLASSIFIER, [CNN_FILE]), show)
+    return find_network(probes, CLASSIFIER, [CNN_FILE]).shown(show)
 
 
 def find_autoencoder(probes: Probes, show: Any) -> Network:
     """The autoencoder of problem 5."""
-    return _told(find_network(probes, AUTOENCODER, [AE_FILE]), show)
+    return find_network(probes, AUTOENCODER, [AE_FILE]).shown(show)
 
 
 def find_cae(probes: Probes, show: Any) -> Network:
     """The convolutional autoencoder of problem 6.1, without skip connections."""
-    return _told(find_network(probes, AUTOENCODER, [CAE_FILE]), show)
+    return find_network(probes, AUTOENCODER, [CAE_FILE]).shown(show)
 
 
 def find_skip_cae(probes: Probes, show: Any) -> Network:
     """The convolutional autoencoder of problem 6.2, with skip connections."""
-    return _told(find_network(probes, SKIP_AUTOENCODER, [CAE_FILE]), show)
-
-
-def _told(network: Network, show: Any) -> Network:
-    show.text("The network that was graded", "\n".join([network.reason, *network.remarks]))
-    return network
+    return find_network(probes, SKIP_AUTOENCODER, [CAE_FILE]).shown(show)
 
 
 # ---- Watched runs ---------------------------------------------------------------------------------------------------
@@ -95,26 +89,19 @@ class WatchedRuns:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[str, str], Run | SubmissionProblem] = {}
+        self._seen = Once()
 
     def of(self, probes: Probes, module: str, **settings: float) -> Run:
         """Run the file; `settings` are patterns of command-line options to be set, with their values."""
         key = (module, str(sorted(settings.items())))
-        if key not in self._seen:
-            self._seen[key] = _run(probes, module, settings)
-        found = self._seen[key]
-        if isinstance(found, SubmissionProblem):
-            raise found
+        found: Run = self._seen.once(key, lambda: _run(probes, module, settings))
         return found
 
 
-def _run(probes: Probes, module: str, settings: dict[str, float]) -> Run | SubmissionProblem:
-    try:
-        probes.printed()
-        records = run_entry(probes, module, **BUDGETS[module], **({"settings": settings} if settings else {}))
-        return Run(records, "\n".join([probes.printed(), *_tables(probes, records)]))
-    except SubmissionProblem as problem:
-        return problem
+def _run(probes: Probes, module: str, settings: dict[str, float]) -> Run:
+    probes.printed()
+    records = run_entry(probes, module, **BUDGETS[module], **({"settings": settings} if settings else {}))
+    return Run(records, "\n".join([probes.printed(), *_tables(probes, records)]))
 
 
 def _tables(probes: Probes, records: Records) -> list[str]:
@@ -142,13 +129,3 @@ def has_training(records: Records) -> bool:
     """Whether the run shows any code that trains: a notebook elsewhere may hold it."""
     seen = records.errors or records.optimizers or records.counts.get("backward") or records.of(Step)
     return bool(seen) or any(loss.gradients for loss in records.of(Loss))
-
-
-def only(records: Records, network: Seen) -> Records:
-    """What was seen of one network and of no other."""
-    events = [
-        event
-        for event in records.events
-        if not hasattr(event, "network") or records.root(event.network) in (0, network.number)
-    ]
-    return msgspec.structs.replace(records, events=events, networks=[network])

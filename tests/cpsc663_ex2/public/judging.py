@@ -19,7 +19,7 @@ from autograder.checks.training import (
 from autograder.checks.training_records import Call, Network, Records, Save, Step
 from autograder.sandbox.proxy import type_name_of
 
-from .common import has_training, only
+from .common import has_training
 
 NO_TRAINING = (
     "Running {file} trains nothing, which is fine where your training is elsewhere, such as in a notebook: then "
@@ -33,7 +33,7 @@ def assert_steps(records: Records, called: str, network: Network | None = None) 
     `network`: the one to look at where a run trains several. Raises CheckFailed, StudentError.
     """
     trained = network or require_training(records, called=called)
-    own = only(records, trained)
+    own = records.only(trained)
     assert_gradients_cleared(own, called=called)
     assert_steps_descend(own, called=called)
     assert_every_parameter_moves(own, called=called)

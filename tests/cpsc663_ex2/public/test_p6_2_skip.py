@@ -7,7 +7,7 @@ from autograder.checks.architecture import assert_skips
 from autograder.checks.compare import CheckFailed
 from autograder.checks.training import assert_every_parameter_moves
 
-from .common import CAE_FILE, find_skip_cae, has_training, only
+from .common import CAE_FILE, find_skip_cae, has_training
 from .judging import NO_TRAINING, assert_saved_after_training, trained_like
 
 WHERE = "Problem 6.2"
@@ -55,7 +55,7 @@ def test_training(probes, watched, show):
 def fault_of(records, network):
     """Why the training does not reach every parameter of a network; None where it does."""
     try:
-        assert_every_parameter_moves(only(records, network), called=RUN)
+        assert_every_parameter_moves(records.only(network), called=RUN)
     except CheckFailed as fault:
         return fault
     return None

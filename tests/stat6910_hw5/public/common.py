@@ -71,7 +71,7 @@ def find_cnn(probes: Probes, show: Any) -> Network:
             cause="hard_coded_batch",
             expected="images (N, 1, 28, 28) in, (N, 10) out, for any N: x.view(x.shape[0], -1) takes N from its input",
         )
-    return _told(network, show)
+    return network.shown(show)
 
 
 def only_batch_size(probes: Probes) -> int | None:
@@ -110,7 +110,7 @@ def find_plain(probes: Probes, show: Any) -> Network:
             called="looking for your network",
             expected="the network of problem 3.1, without batch normalization",
         )
-    return _told(network, show)
+    return network.shown(show)
 
 
 def find_normalised(probes: Probes, show: Any) -> Network:
@@ -127,7 +127,7 @@ def find_normalised(probes: Probes, show: Any) -> Network:
             called="looking for your network",
             expected="the network of problem 3.2, with batch normalization of its two hidden layers",
         )
-    return _told(network, show)
+    return network.shown(show)
 
 
 def normalises(network: Network) -> bool:
@@ -147,11 +147,6 @@ def _names(networks: list[Network]) -> str:
     return ", ".join(dict.fromkeys(network.made for network in networks))
 
 
-def _told(network: Network, show: Any) -> Network:
-    show.text("The network that was graded", "\n".join([network.reason, *network.remarks]))
-    return network
-
-
 # ---- Watched trainings ----------------------------------------------------------------------------------------------
 
 
@@ -166,20 +161,10 @@ def has_function(probes: Probes, module: str, name: str) -> bool:
     return True
 
 
-def only(records: Records, network: Seen) -> Records:
-    """What was seen of one network and of no other."""
-    events = [
-        event
-        for event in records.events
-        if not hasattr(event, "network") or records.root(event.network) in (0, network.number)
-    ]
-    return msgspec.structs.replace(records, events=events, networks=[network])
-
-
 def trained_in(records: Records, called: str) -> tuple[Seen, Records]:
     """The network that is trained, and what was seen of it alone. Raises CheckFailed, StudentError."""
     network = require_training(records, called=called)
-    return network, only(records, network)
+    return network, records.only(network)
 
 
 def images_seen(calls: list[Call], gallery: Gallery) -> tuple[int, int]:
