@@ -64,6 +64,8 @@ class Case:
     homework: str
     submission: Submission
     depends_on_all: tuple[str, ...]
+    place: int
+    """In the manifest, from 0."""
 
     @property
     def folder(self) -> Path:
@@ -108,10 +110,10 @@ def manifest_of(folder: Path) -> Manifest:
 
 HOMEWORKS = sorted(path.parent.name for path in SUBMISSIONS.glob("*/manifest.toml"))
 CASES = [
-    Case(homework, submission, manifest.depends_on_all)
+    Case(homework, submission, manifest.depends_on_all, place)
     for homework in HOMEWORKS
     for manifest in [manifest_of(SUBMISSIONS / homework)]
-    for submission in manifest.submission
+    for place, submission in enumerate(manifest.submission)
 ]
 
 
@@ -119,21 +121,17 @@ def optional_items(assignment: Assignment) -> set[str]:
     return {item.id for item in assignment.items if item.optional}
 
 
-def needs_torch(homework: str) -> bool:
-    return "torch" in load_assignment(ROOT / "tests" / homework).preloads
-
-
+WITH_TORCH = {name for name in HOMEWORKS if "torch" in load_assignment(ROOT / "tests" / name).preloads}
 WITHOUT_TORCH = pytest.mark.skip(reason="torch is not installed")
 LEFT_OUT = pytest.mark.skip(reason="a sample is graded here, every submission by `make submissions`")
 
 
 def marks_of(case: Case) -> list:
     """Why a case is left out, if it is: all of them together take longer than everything else."""
-    with_torch = needs_torch(case.homework)
+    with_torch = case.homework in WITH_TORCH
     if with_torch and importlib.util.find_spec("torch") is None:
         return [WITHOUT_TORCH]
-    same = [other for other in CASES if other.homework == case.homework]
-    return [] if os.environ.get(ALL) or same.index(case) % ONE_IN[with_torch] == 0 else [LEFT_OUT]
+    return [] if os.environ.get(ALL) or case.place % ONE_IN[with_torch] == 0 else [LEFT_OUT]
 
 
 def of_kind(kind: str) -> list:
@@ -176,7 +174,7 @@ def gradings(request, tmp_path_factory) -> Iterator[dict[Case, Future]]:
     cases = [callspec.params["case"] for callspec in callspecs if callspec and "case" in callspec.params]
     cases = [case for case in cases if not marks_of(case)]
     # Torch in the importing process takes each fork of it some time to copy: only where a case needs it.
-    imported = [name for name in IMPORTED if name != "torch" or any(map(needs_torch, {c.homework for c in cases}))]
+    imported = [name for name in IMPORTED if name != "torch" or WITH_TORCH.intersection(c.homework for c in cases)]
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(imported)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -239,6 +237,6 @@ def test_the_manifest_names_known_items_and_causes(homework, assignments):
 def test_every_item_has_bugs_and_there_are_enough_submissions(homework, assignments):
     submissions = manifest_of(SUBMISSIONS / homework).submission
     assert {item.id for item in assignments[homework].items} == {s.item for s in submissions} - {None}
-    correct, buggy = ENOUGH[needs_torch(homework)]
+    correct, buggy = ENOUGH[homework in WITH_TORCH]
     assert sum(s.kind == "correct" for s in submissions) >= correct
     assert sum(s.kind == "buggy" for s in submissions) >= buggy
