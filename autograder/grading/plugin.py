@@ -73,12 +73,14 @@ class GradingPlugin(CheckFixtures):
         missing: Sequence[str] = (),
         only: str = "",
         pictures: bool = True,
+        until_loss: bool = False,
     ) -> None:
         """`sandbox_session` is a `sandbox.session.Session`; `deadline` is a value of `time.monotonic()`.
 
         `remarks` are the collector's (severity, file, text). `missing` names the files that the submission does not
         have. `only` keeps to the checks whose number is that, or continues it after a dot. `pictures`: whether checks
-        may show pictures, unless the assignment says that they do not.
+        may show pictures, unless the assignment says that they do not. `until_loss` ends the run with the first check
+        that gives less than its points.
         """
         super().__init__()
         self._assignment = assignment
@@ -89,6 +91,7 @@ class GradingPlugin(CheckFixtures):
         self._missing = frozenset(missing)
         self._only = only
         self._pictures = pictures and assignment.pictures
+        self._until_loss = until_loss
         self._infos: dict[str, CheckInfo] = {}
         self._uncollected: list[Fault] = []
         self._no_worker = False
@@ -175,8 +178,10 @@ class GradingPlugin(CheckFixtures):
         remaining = self._deadline - time.monotonic()
         with examples.profile(), alarm(max(LEAST_SECONDS, min(remaining, OVERRUN_FACTOR * budget))):
             result = yield
-        self._conclude(self.running)
+        lost = self._conclude(self.running)
         self.running = None
+        if lost and self._until_loss:
+            item.session.shouldstop = "points were lost"
         return result
 
     @pytest.hookimpl(tryfirst=True)
@@ -213,7 +218,8 @@ class GradingPlugin(CheckFixtures):
 
     # ---- Concluding -------------------------------------------------------------------------------------------------
 
-    def _conclude(self, running: Running) -> None:
+    def _conclude(self, running: Running) -> bool:
+        """Enter the check into the document; whether it gave less than its points."""
         info = running.info
         ruling, points, column = self._rule(running)
         if info.hide_errors is not None:
@@ -224,6 +230,7 @@ class GradingPlugin(CheckFixtures):
             sections.append(printed)
         self._board.record(info, msgspec.structs.replace(ruling, sections=tuple(sections)), points, column)
         self._write()
+        return points < info.weight
 
     def _rule(self, running: Running) -> tuple[Verdict, float, LeaderboardEntry | None]:
         """The verdict, the points and the leaderboard entry; a fault among them makes the whole check a fault."""

@@ -56,6 +56,7 @@ def run_checks(
     missing: Sequence[str] = (),
     only: str = "",
     pictures: bool = True,
+    until_loss: bool = False,
 ) -> RunReport:
     """Run the checks of `assignment` on the submission that `session` serves, and return how it went.
 
@@ -63,6 +64,7 @@ def run_checks(
     public_only: run the checks in public/ alone. deadline: the end of the run in `time.monotonic()`; the assignment's
     run_seconds from now where None. remarks: the collector's. missing: the required and optional files that were not
     submitted. only: a number, to run the checks below it. pictures: whether they may show pictures.
+    until_loss: end with the first check that gives less than its points, as if somebody had interrupted the run.
 
     Raises GraderError where the document cannot be written; any other failure is in the report.
     """
@@ -76,6 +78,7 @@ def run_checks(
         missing=missing,
         only=only,
         pictures=pictures,
+        until_loss=until_loss,
     )
     plugin.start()
     if "torch" in assignment.preloads and importlib.util.find_spec("torch"):  # else the run will say what is missing
