@@ -119,6 +119,14 @@ CAUSES: Mapping[str, Cause] = _table(
     }
 )
 
+OBSERVED = frozenset(
+    {
+        *("not_implemented", "raises", "returns_none", "wrong_type", "wrong_shape", "wrong_dtype", "nan_or_inf"),
+        *("too_slow", "timeout", "crash", "syntax_error", "missing_file", "optional_missing", "deadline"),
+    }
+)
+"""Causes that say what was seen and nothing about why: these cannot be wrong."""
+
 
 @dataclass(frozen=True)
 class Context:
