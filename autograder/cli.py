@@ -14,7 +14,7 @@ from importlib import import_module
 
 from autograder.assignment import AssignmentError, UsageError
 
-COMMANDS = ("grade", "check", "list", "build", "kit", "stencil", "data")
+COMMANDS = ("grade", "check", "list", "build", "kit", "stencil", "validate", "data")
 MODULES = {"list": "listing"}  # where the command's own name would hide a builtin
 
 USAGE_ERROR, GRADER_FAILED, INTERRUPTED = 2, 3, 130

@@ -130,7 +130,7 @@ def changed(files: Mapping[str, str], changes: Sequence[Change], assignment: Ass
         found = text.count(change.old) if change.old else 0
         if found != 1:
             raise CatalogueError(
-                f"what is to be replaced must stand in {name} exactly once, and stands there {found} times:\n{change.old}"
+                f"what is to be replaced must stand in {name} exactly once, not {found} times:\n{change.old}"
             )
         result[name] = text.replace(change.old, change.new)
     if not changes or any(text is not None and text == files[name] for name, text in result.items()):

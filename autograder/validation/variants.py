@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from autograder.assignment import Assignment
-from autograder.validation.catalogue import Bug, Catalogue, CatalogueError, Change, Equivalent, Rewrite, changed
-from autograder.validation.mutants import mutants_of
-from autograder.validation.rewriting import rewrites_of
+from autograder.validation.catalogue import Bug, Catalogue, CatalogueError, Equivalent, Rewrite, changed
 
 Kind = Literal["reference", "bug", "rewrite", "mutant"]
 
@@ -31,6 +29,11 @@ class Variant(msgspec.Struct, frozen=True):
     item: str | None = None
     bug: Bug | None = None
     equivalent: Equivalent | None = None
+
+    @property
+    def key(self) -> str:
+        """Tells it from every other variant of the homework."""
+        return f"{self.kind} {self.name}"
 
 
 class Submission:
@@ -97,6 +100,8 @@ def _files(assignment: Assignment, submission: Submission, entry: Bug | Rewrite)
 
 def generated_rewrites(assignment: Assignment, submission: Submission) -> list[Variant]:
     """Rewrites made from the reference by rules."""
+    from autograder.validation.rewriting import rewrites_of  # needs libcst, which only maintainers have
+
     return [
         Variant("rewrite", rewrite.name, rewrite.what, dict(rewrite.files))
         for rewrite in rewrites_of(assignment, submission.folder)
@@ -108,6 +113,8 @@ def generated_mutants(assignment: Assignment, catalogue: Catalogue, submission: 
 
     Raises CatalogueError where the catalogue lists an equivalent mutant that there is not: it may hide a new one.
     """
+    from autograder.validation.mutants import mutants_of  # needs libcst, which only maintainers have
+
     equivalents = {entry.mutant: entry for entry in catalogue.equivalents}
     variants = [
         Variant(

@@ -82,15 +82,15 @@ class Tally(msgspec.Struct, frozen=True):
 
     variants: int
     right: int
-    short: dict[Standing, list[str]]
-    """The names of those that fell short, by how."""
+    short: dict[Standing, list[Variant]]
+    """Those that fell short, by how."""
 
 
 def tally(variants: Sequence[Variant], outcomes: Mapping[str, Outcome]) -> Tally:
-    """Count `variants`, whose outcomes are given by name."""
-    short: dict[Standing, list[str]] = {}
+    """Count `variants`, whose outcomes are given by key."""
+    short: dict[Standing, list[Variant]] = {}
     for variant in variants:
-        standing = standing_of(variant, outcomes[variant.name])
+        standing = standing_of(variant, outcomes[variant.key])
         if standing != "right":
-            short.setdefault(standing, []).append(variant.name)
+            short.setdefault(standing, []).append(variant)
     return Tally(len(variants), len(variants) - sum(map(len, short.values())), short)
