@@ -66,6 +66,11 @@ CAUSES: Mapping[str, Cause] = _table(
         "inverted_mask": "The mask is the wrong way round: it keeps what it should block.",
         "wrong_mask": "The mask is another one: it should only tell where the layer's input was positive.",
         "missing_relu": "Negative values pass through: the ReLU is missing.",
+        "wrong_activation": "Another activation stands where the formula has one.",
+        "missing_derivative": "A derivative is missing in the chain rule.",
+        "extra_derivative": "A derivative enters the chain rule that is already contained in another factor.",
+        "wrong_derivative": "A factor of the chain rule is the derivative of another function, or at another place.",
+        "missing_term": "One of the terms of the sum is missing.",
         "ignores_upstream": "The gradient that arrives from the layer above does not take part.",
         "accumulates_gradient": "The gradient is added to the one of an earlier call instead of replacing it.",
         "mutates_input": "Your function changes an array that it was only given to read.",
@@ -84,8 +89,6 @@ CAUSES: Mapping[str, Cause] = _table(
         "double_softmax": "Softmax is applied twice.",
         "missing_softmax": "The scores come out as they are: the softmax is missing.",
         "not_normalised": "The exponentials are not divided by their sum.",
-        "missing_softmax": "The softmax is missing: there are plain scores where probabilities, or their logarithms, "
-        "belong.",
         "unasked_softmax": "A softmax is applied where the plain scores are asked for.",
         "partial_softmax": "The softmax runs over some of the classes only: it has to see them all.",
         "missing_logarithm": "The logarithm is missing: there are probabilities where their logarithms belong.",
@@ -114,6 +117,7 @@ CAUSES: Mapping[str, Cause] = _table(
         "wrong_stride": "A layer has another stride than the handout asks for.",
         "wrong_padding": "A layer has another padding than the handout asks for.",
         "wrong_channels": "A layer has another number of channels than the handout asks for.",
+        "wrong_width": "A linear layer has another number of outputs than the handout asks for.",
         "missing_pooling": "A pooling layer is missing.",
         "wrong_pooling": "A pooling layer is of another kind than the handout asks for.",
         "missing_layer": "A layer with weights is missing.",
@@ -122,6 +126,8 @@ CAUSES: Mapping[str, Cause] = _table(
         "wrong_layer": "This is what another layer puts out, not the one that is asked for.",
         "missing_activation": "No activation stands between two layers, which makes them one.",
         "missing_normalization": "A layer is not normalized over the batch.",
+        "missing_dropout": "The dropout is missing.",
+        "wrong_dropout": "The dropout has another probability than the handout offers.",
         "statistics_not_kept": "The mean and variance of the training batches are not gathered for the evaluation.",
         "ignores_mode": "A layer does the same in training and in evaluation: it has to follow model.train() and "
         "model.eval().",
@@ -143,6 +149,8 @@ CAUSES: Mapping[str, Cause] = _table(
         "unweighted_batches": "Batches of different sizes count alike: add up the right answers, and divide once.",
         "last_batch_only": "Only the last batch counts: add up over all of them.",
         "wrong_divisor": "The number of right answers is divided by another number than that of the examples.",
+        "inverted_accuracy": "This is the share of wrong answers: the accuracy is that of the right ones.",
+        "counts_other_classes": "Pictures of other classes count, too: only those of the class itself belong here.",
         "sum_not_mean": "This is a sum where a mean is asked for.",
         "noise_on_target": "The noise is also in the target: only the input should be noisy.",
         "noise_wrong_scale": "The noise has another strength than the handout asks for.",
@@ -150,8 +158,8 @@ CAUSES: Mapping[str, Cause] = _table(
         "frozen_parameters": "Some parameters never change during training.",
         "hard_coded_device": "The device is fixed in your code: it must also run where there is no GPU.",
         # Pictures
-        "resizes_image": "The picture is stretched or shrunk: crop it where it is too large, and pad it with zeros where "
-        "it is too small.",
+        "resizes_image": "The picture is stretched or shrunk: crop it where it is too large, and pad it with zeros "
+        "where it is too small.",
         "padding_not_zero": "What is added around the picture is not zero.",
     }
 )
