@@ -39,6 +39,8 @@ class Facts:
     """Names that already have a value where a later statement binds them again: parameters, and names bound twice."""
     cosmetic_names: frozenset[str]
     """Names that only cosmetic statements read."""
+    passed_on: tuple[str, ...] = ()
+    """Parameters that are used as arguments of calls and in no other way, in their order."""
 
 
 NO_FACTS = Facts(keys={}, literal_names=frozenset(), rebound_names=frozenset(), cosmetic_names=frozenset())
@@ -52,6 +54,7 @@ def facts_of(function: cst.FunctionDef) -> Facts:
         literal_names=frozenset(_literal_names(function)),
         rebound_names=frozenset(name for name in bound if bound.count(name) > 1),
         cosmetic_names=_cosmetic_names(function),
+        passed_on=_passed_on(function),
     )
 
 
@@ -157,6 +160,17 @@ def _cosmetic_names(function: cst.FunctionDef) -> frozenset[str]:
         if not names & read:
             return names
         names -= read
+
+
+def _passed_on(function: cst.FunctionDef) -> tuple[str, ...]:
+    names = [parameter.name.value for parameter in _parameters(function)]
+    uses = [node.value for node in m.findall(function.body, m.Name()) if isinstance(node, cst.Name)]
+    arguments = [
+        node.value.value
+        for node in m.findall(function.body, m.Arg(value=m.Name(), keyword=None))
+        if isinstance(node, cst.Arg) and isinstance(node.value, cst.Name)
+    ]
+    return tuple(name for name in names if 0 < uses.count(name) == arguments.count(name))
 
 
 def _names_read(node: cst.CSTNode, facts: Facts) -> set[str]:
