@@ -87,7 +87,6 @@ CAUSES: Mapping[str, Cause] = _table(
         "missing_log_epsilon": "The logarithm of a probability of 0 is infinite: a small constant inside is missing.",
         "wrong_log_base": "The logarithm has another base than the natural one.",
         "double_softmax": "Softmax is applied twice.",
-        "missing_softmax": "The scores come out as they are: the softmax is missing.",
         "not_normalised": "The exponentials are not divided by their sum.",
         "unasked_softmax": "A softmax is applied where the plain scores are asked for.",
         "partial_softmax": "The softmax runs over some of the classes only: it has to see them all.",
