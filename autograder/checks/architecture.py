@@ -40,7 +40,7 @@ _WORDS = {
     "cat": "concatenation", "add": "addition", "noise": "random noise", "pad": "padding",
 }  # fmt: skip
 _CAUSE_OF_SETTING = {"kernel": "wrong_kernel", "stride": "wrong_stride", "padding": "wrong_padding",
-                     "out_channels": "wrong_channels", "scale": "wrong_upsampling"}  # fmt: skip
+                     "out_channels": "wrong_channels", "scale": "wrong_upsampling", "dim": "wrong_axis"}  # fmt: skip
 _WORD_OF_SETTING = {"out_channels": "output channels", "out_features": "outputs", "in_features": "inputs",
                     "in_channels": "input channels", "scale": "scale factor", "dim": "axis"}  # fmt: skip
 

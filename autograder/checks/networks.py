@@ -54,6 +54,8 @@ __all__ = [
 ]
 
 SHOWN_TRIES = 12
+BATCH_SIZES = (64, 32, 100, 128, 16, 50, 256, 10, 20)
+"""Tried where no network answers for BATCH images: one of these may be written into it."""
 
 
 class _Output(msgspec.Struct, frozen=True, array_like=True):
@@ -107,7 +109,7 @@ def find_network(probes: Probes, role: Role, modules: Sequence[str]) -> Network:
     if role.skips and fits and not any(fit.grade >= _SKIPS for fit in fits):
         _fail_without_skips(role, candidates, fits)
     if not fits:
-        _fail_nothing(role, candidates, modules)
+        _fail_nothing(probes, role, candidates, modules)
     chosen = fits[0]
     others = _alternatives(chosen, fits, role)
     return _network(probes, role, chosen, others)
@@ -122,7 +124,7 @@ def find_networks(probes: Probes, role: Role, modules: Sequence[str]) -> list[Ne
     candidates = _candidates(probes, role, modules)
     fits = _ranked(probes, role, candidates)
     if not fits:
-        _fail_nothing(role, candidates, modules)
+        _fail_nothing(probes, role, candidates, modules)
     return [_network(probes, role, fit, ()) for fit in fits]
 
 
@@ -273,7 +275,7 @@ def _fail_without_skips(role: Role, candidates: Sequence[_Candidate], fits: Sequ
     fail(text, called="looking for your network", cause=None if broken else "skip_missing", expected=role.sentence)
 
 
-def _fail_nothing(role: Role, candidates: Sequence[_Candidate], modules: Sequence[str]) -> NoReturn:
+def _fail_nothing(probes: Probes, role: Role, candidates: Sequence[_Candidate], modules: Sequence[str]) -> NoReturn:
     files = ", ".join(f"{name}.py" for name in modules)
     tries = [_told(candidate) for candidate in candidates]
     if not tries:
@@ -283,11 +285,36 @@ def _fail_nothing(role: Role, candidates: Sequence[_Candidate], modules: Sequenc
             called="looking for your network", expected=role.sentence,
         )  # fmt: skip
     blank = all("NotImplementedError" in text for text in tries)
+    size = None if blank else _only_batch_size(probes, role, candidates, modules)
+    if size is not None:
+        fail(
+            f"Your network takes {size} images, and no other number of them.",
+            called="model(images)",
+            cause="hard_coded_batch",
+            expected=f"{role.sentence}, for any N: x.view(x.shape[0], -1) takes N from its input",
+        )
     shown = list(dict.fromkeys(tries))[:SHOWN_TRIES]
     fail(
         "None of your networks answers this part. Tried were:\n" + "\n".join(f"  {text}" for text in shown),
         called="looking for your network", cause="not_implemented" if blank else None, expected=role.sentence,
     )  # fmt: skip
+
+
+def _only_batch_size(
+    probes: Probes, role: Role, candidates: Sequence[_Candidate], modules: Sequence[str]
+) -> int | None:
+    """A usual batch size for which a network that refuses BATCH images gives an answer for each; None without one."""
+    refusing = {one.made for one in candidates if one.network is not None and not any(c.outputs for c in one.calls)}
+    numbers = role.outputs if role.kind == "classifier" else int(np.prod(role.image_shape))
+    for size in BATCH_SIZES if refusing else ():
+        images = sample_images(role, size)
+        inputs = [(form, in_form(images, form)) for form in FORMS]
+        called = "looking for your network"
+        tried = _read_candidates(probes.run("networks", "candidates", list(modules), inputs, called=called), called)
+        shapes = [output.shape for one in tried if one.made in refusing for c in one.calls for output in c.outputs]
+        if any(shape[:1] == (size,) and per_image(shape, size) == numbers for shape in shapes):
+            return size
+    return None
 
 
 def _told(candidate: _Candidate) -> str:

@@ -274,22 +274,32 @@ def assert_plain_steps(records: Records, *, called: str) -> None:
 
 
 def assert_every_parameter_moves(records: Records, *, called: str) -> None:
-    """No parameter that takes part in a training stays as it was. Raises CheckFailed (frozen_parameters).
+    """No parameter that takes part in a training stays as it was. Raises CheckFailed.
 
-    A parameter that has a gradient and an optimiser may stand still (a dead ReLU), and one that the network never uses
-    is another check's matter.
+    The cause is updates_subset where all that stay still have gradients and only no optimiser that holds them, else
+    frozen_parameters. A parameter that has a gradient and an optimiser may stand still (a dead ReLU), and one that the
+    network never uses is another check's matter.
     """
     by_hand = any(step.optimizer == 0 for step in records.of(Step))
     for network in trained_networks(records):
-        frozen = [parameter.name for parameter in network.parameters if _is_frozen(parameter, by_hand)]
-        if frozen:
+        frozen = [parameter for parameter in network.parameters if _is_frozen(parameter, by_hand)]
+        if not frozen:
+            continue
+        counted = f"{len(frozen)} of {len(network.parameters)} parameters of {network.class_name}"
+        names = _listed([parameter.name for parameter in frozen])
+        if all(parameter.trainable and parameter.given_gradient for parameter in frozen):
             fail(
-                f"{len(frozen)} of {len(network.parameters)} parameters of {network.class_name} never changed: "
-                + _listed(frozen),
+                f"the optimiser does not hold {counted}, which therefore never changed: {names}",
                 called=called,
-                cause="frozen_parameters",
-                expected="an optimiser that holds model.parameters(), all of them, and gradients that reach each",
+                cause="updates_subset",
+                expected="an optimiser that is given model.parameters(), all of them",
             )
+        fail(
+            f"{counted} never changed: {names}",
+            called=called,
+            cause="frozen_parameters",
+            expected="gradients that reach every parameter, and an optimiser that holds all of them",
+        )
 
 
 def _is_frozen(parameter: Parameter, by_hand: bool) -> bool:

@@ -1,7 +1,8 @@
 """Which images a network was given: recognised among the grader's own, with or without noise, however scaled.
 
 A submission may normalise its images, flatten them and add noise. Each input is compared with every image of a
-gallery by correlation, which neither scale nor offset changes; what is left after the best fit is the noise.
+gallery by correlation, which neither scale nor offset changes; what is left after the best fit is the noise. Where the
+noise is so strong that nothing is recognised, the images that the loss compares with say what to look for.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ CLEAN = 0.02
 SPREAD = 0.12
 """A measured deviation may be off by this part."""
 SAME_NOISE = 0.9
+BURIED = 3.0
+"""Standard errors by which the mean correlation of inputs with their targets must be above 0, to be these images."""
+EVEN = 2.2
+"""Kurtosis below which noise is not normal: that of the normal distribution is 3, that of the uniform one 1.8."""
 FEW = 3
 MAX_ROWS = 400
 
@@ -58,13 +63,34 @@ class Gallery:
             return []
         correlations = _standardised(values) @ self._standard.T / values.shape[1]
         best = correlations.argmax(axis=1)
-        found = []
-        for row, index in enumerate(best):
-            if correlations[row, index] >= RECOGNISED:
-                rest = _rest(values[row], self.images[index])
-                clipped = bool(values[row].min() >= -1e-6 and values[row].max() <= 1 + 1e-6)
-                found.append(Match(int(index), float(correlations[row, index]), rest, clipped))
-        return found
+        return [
+            self._match(values[row], int(index), float(correlations[row, index]))
+            for row, index in enumerate(best)
+            if correlations[row, index] >= RECOGNISED
+        ]
+
+    def buried(self, rows: ArrayLike | None, targets: ArrayLike | None) -> list[Match]:
+        """Inputs (rows, ...) as noisy versions of their targets, where these are recognised and hardly shine through.
+
+        None where the inputs have nothing to do with the targets: their correlations are as often below 0 as above.
+        """
+        values, wanted = _as_rows(rows), _as_rows(targets)
+        if values is None or wanted is None or not values.shape[1] == wanted.shape[1] == self.images.shape[1]:
+            return []
+        count = min(len(values), len(wanted))
+        clean = self.matches(wanted[:count])
+        if len(clean) < count or sum(match.deviation > CLEAN for match in clean) > 0:
+            return []
+        found = [
+            self._match(row, match.index, float(_standardised(row[None])[0] @ self._standard[match.index]) / row.size)
+            for row, match in zip(values[:count], clean, strict=True)
+        ]
+        error = 1 / np.sqrt(values.shape[1] * count)
+        return found if np.mean([match.correlation for match in found]) > BURIED * error else []
+
+    def _match(self, row: Array, index: int, correlation: float) -> Match:
+        clipped = bool(row.min() >= -1e-6 and row.max() <= 1 + 1e-6)
+        return Match(index, correlation, _rest(row, self.images[index]), clipped)
 
     def is_test(self, match: Match) -> bool:
         return match.index >= self.train
@@ -122,10 +148,21 @@ def noisy_calls(records: Records, gallery: Gallery) -> list[Noisy]:
     """The training calls, of any network, whose recognised inputs carry noise; `gallery` has pixels from 0 to 1."""
     found = []
     for call in records.of(Call):
-        matches = gallery.matches(call.rows) if call.trained else []
+        if not call.trained:
+            continue
+        loss = _loss_of(call, records)
+        matches = _images_in(call, loss, gallery)
         if sum(match.deviation > CLEAN for match in matches) > len(matches) / 2:
-            found.append(Noisy(call, matches, _loss_of(call, records)))
+            found.append(Noisy(call, matches, loss))
     return found
+
+
+def _images_in(call: Call, loss: Loss | None, gallery: Gallery) -> list[Match]:
+    """The images recognised in a call's inputs; by the targets of its loss where most of them are not."""
+    matches = gallery.matches(call.rows)
+    if loss is None or call.rows is None or not call.rows.ndim or 2 * len(matches) >= len(call.rows):
+        return matches
+    return gallery.buried(call.rows, loss.target) or matches
 
 
 def _loss_of(call: Call, records: Records) -> Loss | None:
@@ -145,7 +182,7 @@ def assert_denoises(
     """Networks are trained on noisy inputs, with fresh noise of one of these deviations, and clean targets.
 
     Training without noise beside it is no fault. Clipping the noisy image to 0..1 is accepted. Raises CheckFailed
-    (noise_on_target, noise_wrong_scale, noise_not_fresh, or without a cause where there is no noise).
+    (noise_on_target, noise_wrong_scale, noise_not_fresh, or without a cause where there is none or it is not normal).
     """
     noisy = noisy_calls(records, gallery)
     if not noisy:
@@ -175,13 +212,26 @@ def _assert_scale(noisy: list[Match], gallery: Gallery, deviations: tuple[float,
     measured = float(np.median([match.deviation for match in noisy]))
     clipped = sum(match.clipped for match in noisy) > len(noisy) / 2
     expected = [_clipped_deviation(noisy, gallery, size) if clipped else size for size in deviations]
-    if not any(abs(measured - size) <= SPREAD * size for size in expected):
+    if any(abs(measured - size) <= SPREAD * size for size in expected):
+        return
+    if not clipped and _kurtosis([match.rest for match in noisy]) < EVEN:
         fail(
-            f"the noise has a standard deviation of about {measured:.2f}{' after clipping' if clipped else ''}",
+            f"the noise is not normally distributed but spread evenly, with a standard deviation of {measured:.2f}",
             called=called,
-            cause="noise_wrong_scale",
-            expected="noise from N(0, 0.3)",
+            expected="noise from N(0, 0.3): randn draws from a normal distribution, rand evenly between 0 and 1",
         )
+    fail(
+        f"the noise has a standard deviation of about {measured:.2f}{' after clipping' if clipped else ''}",
+        called=called,
+        cause="noise_wrong_scale",
+        expected="noise from N(0, 0.3)",
+    )
+
+
+def _kurtosis(rests: list[Array]) -> float:
+    """The fourth moment of standardised numbers, which tells how much lies far out."""
+    standard = _standardised(np.stack(rests[:64]))
+    return float(np.mean(standard**4))
 
 
 def _clipped_deviation(noisy: list[Match], gallery: Gallery, deviation: float) -> float:

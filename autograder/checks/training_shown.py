@@ -49,8 +49,8 @@ def assert_confusion_matrix(
 ) -> NDArray[np.float64]:
     """A confusion matrix of the test split, (true, predicted): computed by scikit-learn, or drawn as an array.
 
-    Returns it as (true, predicted) counts or parts (classes, classes). Raises CheckFailed (wrong_order where the two
-    arguments are exchanged).
+    Returns it as (true, predicted) counts or parts (classes, classes). Raises CheckFailed (transposed where the two
+    arguments are exchanged, off_by_one where one class is missing).
     """
     labels = np.asarray(test_labels).reshape(-1).astype(np.int64)
     shape, drawn = (classes, classes), [picture.values for picture in records.of(Picture)]
@@ -65,6 +65,7 @@ def assert_confusion_matrix(
         fail(
             "no confusion matrix was computed or drawn" if matrix is None else f"its shape is {matrix.shape}",
             called=called,
+            cause="off_by_one" if matrix is not None and matrix.shape == (classes - 1, classes - 1) else None,
             expected=f"sklearn.metrics.confusion_matrix(true, predicted) of the whole test split, of shape {shape}",
         )
     return _as_true_by_predicted(matrix.astype(np.float64), labels, classes)
@@ -80,8 +81,8 @@ def _assert_arguments(confusion: Confusion, labels: NDArray[np.int64], called: s
         fail(
             "confusion_matrix got the predictions first and the true labels second",
             called=called,
-            cause="wrong_order",
-            expected="confusion_matrix(true, predicted)",
+            cause="transposed",
+            expected="confusion_matrix(true, predicted): true classes in rows, predicted ones in columns",
         )
     fail(
         f"confusion_matrix got {true.size} labels, and they are not those of the test split",

@@ -188,6 +188,8 @@ SCRIPTS = {
         DENOISER, ("img + 0.3 * torch.randn_like(img)", "(img + 0.3 * torch.randn_like(img)).clamp(0, 1)")
     ),
     "weak_noise": changed(DENOISER, ("0.3 *", "0.1 *")),
+    "strong_noise": changed(DENOISER, ("0.3 *", "3.0 *")),
+    "given_by_name": changed(DENOISER, ("net(noisy)", "net(x=noisy)")),
     "uniform_noise": changed(DENOISER, ("torch.randn_like", "torch.rand_like")),
     "noisy_target": changed(DENOISER, ("criterion(out, img)", "criterion(out, noisy)")),
     "one_noise": changed(
@@ -470,7 +472,7 @@ class TestScripts:
             ("maximises", {"descent": "ascends"}),
             ("never_trains", {"train mode": "not_in_train_mode"}),
             ("never_evaluates", {"eval mode": "not_in_eval_mode", "state": "mutates_state"}),
-            ("head_only", {"parameters": "frozen_parameters"}),
+            ("head_only", {"parameters": "updates_subset"}),
             ("detached", {"parameters": "frozen_parameters"}),
             ("softmax_twice", {"softmax": "double_softmax"}),
             ("probabilities", {"softmax": None}),
@@ -502,7 +504,7 @@ class TestScripts:
 
     def test_exchanged_arguments_of_the_confusion_matrix_are_seen(self, observe, pictures):
         records, _ = observe("exchanged")
-        assert cause_of(assert_confusion_matrix, records, pictures.test_labels) == "wrong_order"
+        assert cause_of(assert_confusion_matrix, records, pictures.test_labels) == "transposed"
 
     def test_the_students_own_error_is_raised_with_its_line(self, observe):
         with pytest.raises(StudentError, match="CNN") as caught:
@@ -541,7 +543,7 @@ class TestScripts:
 
 
 class TestNoise:
-    @pytest.mark.parametrize("name", ["denoiser", "noise_of_variance", "clipped_noise"])
+    @pytest.mark.parametrize("name", ["denoiser", "noise_of_variance", "clipped_noise", "given_by_name"])
     def test_fresh_noise_on_the_input_is_accepted(self, observe, gallery, name):
         records, _ = observe(name)
         assert_denoises(records, gallery, called="x")
@@ -551,7 +553,8 @@ class TestNoise:
         [
             ("no_noise", None),
             ("weak_noise", "noise_wrong_scale"),
-            ("uniform_noise", "noise_wrong_scale"),
+            ("strong_noise", "noise_wrong_scale"),
+            ("uniform_noise", None),
             ("noisy_target", "noise_on_target"),
             ("one_noise", "noise_not_fresh"),
         ],
@@ -834,6 +837,16 @@ class TestWatch:
             confusion_matrix([0, 1], [1, 1])
         (event,) = watch.report()["events"]
         assert event["matrix"].tolist() == [[0, 1], [0, 1]]
+
+    def test_what_a_network_is_given_by_name_is_seen(self, tmp_path):
+        net = torch.nn.Sequential(torch.nn.Linear(3, 2))
+        with watching.Watch(tmp_path, seconds=10, max_steps=5) as watch:
+            net(input=torch.ones(4, 3))
+            torch.nn.Bilinear(2, 3, 1)(torch.ones(5, 2), input2=torch.zeros(5, 3))
+        by_name, by_place = (event for event in watch.report()["events"] if event["kind"] == "call")
+        assert by_name["shape"] == [4, 3]
+        assert by_name["input"].tolist() == torch.ones(4, 3).tolist()
+        assert by_place["shape"] == [5, 2]
 
     def test_an_answer_stays_small_however_long_the_training(self, tmp_path):
         net = torch.nn.Linear(400, 400)

@@ -43,6 +43,7 @@ class NetworkCalls:
         self._owners: dict[int, tuple[Network, str]] = {}
         self._depth = 0
         self._mode_depth = 0
+        self._keywords: dict[str, Any] = {}
         self._open: dict[str, Any] | None = None
         self._early = False
         self._classes: np.ndarray | None = None
@@ -82,7 +83,7 @@ class NetworkCalls:
 
     def interrupt(self) -> None:
         """Whatever call was going on has ended."""
-        self._depth, self._mode_depth, self._open = 0, 0, None
+        self._depth, self._mode_depth, self._open, self._keywords = 0, 0, None, {}
 
     # -- hooks --------------------------------------------------------------------------------------------------
 
@@ -107,7 +108,8 @@ class NetworkCalls:
                 tensor.register_hook(lambda gradient: event.update(trained=True))
 
     def _begin(self, network: Network, part: str, module: torch.nn.Module, arguments: Any) -> dict[str, Any]:
-        given = next((value for value in arguments if isinstance(value, torch.Tensor)), None)
+        every = [*arguments, *self._keywords.values()]
+        given = next((value for value in every if isinstance(value, torch.Tensor)), None)
         self.latest = network.number
         with_gradients = torch.is_grad_enabled()
         bucket = f"{network.number} {part} {module.training} {with_gradients}"
@@ -131,6 +133,15 @@ class NetworkCalls:
         )
 
     # -- patches ------------------------------------------------------------------------------------------------
+
+    def watch_keywords(self, original: Any) -> Any:
+        """Module._call_impl: what is given by name, as in `model(x=images)`, which no hook for all modules gets."""
+
+        def call(module: torch.nn.Module, *arguments: Any, **keywords: Any) -> Any:
+            self._keywords = keywords
+            return original(module, *arguments, **keywords)
+
+        return call
 
     def watch_mode(self, original: Any) -> Any:
         """Module.train, which Module.eval calls too; only for the outermost module."""

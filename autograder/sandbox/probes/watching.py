@@ -121,6 +121,7 @@ class Watch:
         self._patches.function("torch.optim.optimizer", "Optimizer.__init__", steps.watch_new_optimizer)
         self._patches.function("torch.optim.optimizer", "Optimizer.zero_grad", steps.watch_clearing("optimizer"))
         self._patches.function("torch.nn.modules.module", "Module.zero_grad", steps.watch_clearing("network"))
+        self._patches.function("torch.nn.modules.module", "Module._call_impl", calls.watch_keywords)
         self._patches.function("torch.nn.modules.module", "Module.train", calls.watch_mode)
         for name in DROPOUTS:
             self._patches.function("torch.nn.functional", name, calls.watch_layer("dropout", 2))

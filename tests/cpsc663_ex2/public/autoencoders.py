@@ -147,6 +147,7 @@ def assert_any_batch(network: Network) -> None:
             fail(
                 f"An image is reconstructed differently when {count} images are given than when 7 are.",
                 called=f"{network.made}(images) in evaluation mode",
+                cause="only_batch_one",
                 expected="reconstructions that do not depend on what else is in the batch",
             )
 

@@ -16,6 +16,7 @@ from autograder.checks.training import (
     require_training,
     trained_networks,
 )
+from autograder.checks.training_images import Gallery, assert_does_not_train_on_test
 from autograder.checks.training_records import Call, Network, Records, Save, Step
 from autograder.sandbox.proxy import type_name_of
 
@@ -54,6 +55,12 @@ def assert_own_training(records: Records, file: str, show: Any, network: Network
     assert_evaluates_in_eval_mode(records, trained, called=called)
     assert_evaluation_changes_nothing(records, trained, called=called)
     return trained
+
+
+def assert_trains_on_training_split(records: Records, gallery: Gallery, *, called: str) -> None:
+    """No network of the run is trained on images of the test split. Raises CheckFailed (trains_on_test)."""
+    for network in trained_networks(records):
+        assert_does_not_train_on_test(records, network, gallery, called=called)
 
 
 def trained_like(records: Records, network: Found) -> list[Network]:

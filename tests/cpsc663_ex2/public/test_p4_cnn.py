@@ -7,7 +7,7 @@ from autograder.checks.architecture import assert_layers, expect
 
 from .cnn import assert_filters, confusion_of, require_own_work, watch_test, watch_train
 from .common import CNN_FILE, find_cnn, load_digits
-from .judging import assert_mode, assert_steps
+from .judging import assert_mode, assert_steps, assert_trains_on_training_split
 
 WHERE = "prob4_CNN.py, the network of the skeleton"
 RUN = "python prob4_CNN.py"
@@ -77,9 +77,10 @@ def test_filters(submission, probes, watched, show):
 @weight(5)
 @tags("public")
 def test_confusion_matrix(submission, probes, watched, show):
-    """Running the file counts on the whole test split which class is taken for which"""
-    run = watched.of(probes, CNN_FILE)
-    matrix = confusion_of(run, load_digits(probes).test_labels, called=RUN)
+    """Running the file counts on the whole test split, never trained on, which class is taken for which"""
+    run, digits = watched.of(probes, CNN_FILE), load_digits(probes)
+    matrix = confusion_of(run, digits.test_labels, called=RUN)
+    assert_trains_on_training_split(run.records, digits.gallery(), called=RUN)
     show.figure(
         "Your confusion matrix",
         lambda: pictures.confusion_matrix(matrix, [str(digit) for digit in range(10)]),

@@ -9,8 +9,8 @@ from autograder.checks.compare import fail
 from autograder.checks.networks import assert_from_code_alone, sample_images
 
 from .autoencoders import DECODER, ENCODER, assert_code_size
-from .common import CAE_FILE, find_cae
-from .judging import assert_own_training, assert_saved_after_training, trained_like
+from .common import CAE_FILE, find_cae, load_digits
+from .judging import assert_own_training, assert_saved_after_training, assert_trains_on_training_split, trained_like
 
 WHERE = "Problem 6.1"
 PARAMETERS = 16_859
@@ -65,8 +65,9 @@ def test_code(probes, show):
 @tags("public")
 @pytest.mark.needs_file("prob6_CAE.py")
 def test_training(probes, watched, show):
-    """Every training step goes down the gradient of this batch's loss and reaches every parameter"""
+    """Every training step goes down the gradient of a training batch's loss and reaches every parameter"""
     network = find_cae(probes, show)
     records = watched.of(probes, CAE_FILE).records
     assert_own_training(records, CAE_FILE, show, next(iter(trained_like(records, network)), None))
+    assert_trains_on_training_split(records, load_digits(probes).gallery(), called=f"python {CAE_FILE}.py")
     assert_saved_after_training(records, "mnist_cae.pt", f"python {CAE_FILE}.py")
