@@ -105,11 +105,30 @@ def test_parameters_that_are_left_out_are_named(suite):
     assert cause_of(failure) == "updates_subset"
 
 
-def test_a_bug_without_a_cause_is_told_in_a_sentence(suite):
+def test_the_steps_of_another_rule_are_told_with_their_cause(suite):
     _, right = steps_of(suite, "momentum")
     _, plain = steps_of(suite, "sgd")
-    with pytest.raises(CheckFailed, match="no velocity"):
-        suite.optimizers.assert_follows(plain, [right], "", looks={"there is no velocity": plain})
+    look = suite.optimizers.Look("wrong_rule", "there is no velocity", plain)
+    with pytest.raises(CheckFailed, match="no velocity") as failure:
+        suite.optimizers.assert_follows(plain, [right], "", looks=[look])
+    assert cause_of(failure) == "wrong_rule"
+
+
+def test_two_mistakes_that_give_the_same_steps_have_no_cause(suite):
+    _, right = steps_of(suite, "momentum")
+    _, plain = steps_of(suite, "sgd")
+    looks = [suite.optimizers.Look(cause, "", plain) for cause in ("wrong_rule", "hyperparameter_ignored")]
+    with pytest.raises(CheckFailed) as failure:
+        suite.optimizers.assert_follows(plain, [right], "", looks=looks)
+    assert cause_of(failure) is None
+
+
+def test_a_factor_of_the_first_step_alone_is_no_cause(suite):
+    task, right = steps_of(suite, "momentum")
+    nesterov = suite.optimizers.by_entry(partial(suite.formulas.nesterov, lr=RATE, mu=0.9), task)
+    with pytest.raises(CheckFailed) as failure:
+        suite.optimizers.assert_follows(nesterov, [right], "")
+    assert cause_of(failure) is None
 
 
 def test_the_expected_numbers_of_a_hidden_check_are_not_told(suite):

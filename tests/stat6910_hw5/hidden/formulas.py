@@ -56,22 +56,40 @@ def adagrad(
     return steps
 
 
+def rmsprop(gradients: Sequence[Array], lr: float, alpha: float = 0.99, eps: float = 1e-8) -> list[Array]:
+    """-eta g / (sqrt(s) + eps) with s' = alpha s + (1 - alpha) g squared, as torch.optim.RMSprop."""
+    average, steps = np.zeros_like(gradients[0]), []
+    for g in gradients:
+        average = alpha * average + (1 - alpha) * g**2
+        steps.append(-lr * g / (np.sqrt(average) + eps))
+    return steps
+
+
 def adam(
     gradients: Sequence[Array],
     lr: float,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     *,
-    corrects: bool = True,
-    squares: bool = True,
+    corrects: tuple[bool, bool] = (True, True),
+    counts_from: int = 1,
+    power: int = 2,
+    root: bool = True,
     eps_of_raw: bool = False,
+    eps_inside: bool = False,
 ) -> list[Array]:
-    """-eta m / (sqrt(s) + eps) of the corrected moments; eps_of_raw: eps beside the root that is not yet corrected."""
+    """-eta m / (sqrt(s) + eps) of the corrected moments.
+
+    eps_of_raw: eps beside the root that is not yet corrected. The rest are slips: which bias is corrected, the count of
+    the first step, the power of the gradient in s, whether there is a root, and eps inside of it.
+    """
     first, second, steps = np.zeros_like(gradients[0]), np.zeros_like(gradients[0]), []
-    for number, g in enumerate(gradients, 1):
+    for number, g in enumerate(gradients, counts_from):
         first = betas[0] * first + (1 - betas[0]) * g
-        second = betas[1] * second + (1 - betas[1]) * (g**2 if squares else np.abs(g))
-        unbiased = [1 - beta**number if corrects else 1.0 for beta in betas]
+        second = betas[1] * second + (1 - betas[1]) * np.abs(g) ** power
+        unbiased = [1 - beta**number if does else 1.0 for beta, does in zip(betas, corrects, strict=True)]
         extra = eps / np.sqrt(unbiased[1]) if eps_of_raw else eps
-        steps.append(-lr * (first / unbiased[0]) / (np.sqrt(second / unbiased[1]) + extra))
+        square = second / unbiased[1]
+        bottom = np.sqrt(square + eps) if eps_inside else (np.sqrt(square) if root else square) + extra
+        steps.append(-lr * (first / unbiased[0]) / bottom)
     return steps

@@ -9,11 +9,11 @@ from autograder.checks.compare import fail
 from autograder.checks.training import make_loader
 
 from ..public.common import find_plain, load_digits
-from ..public.optimizers import NAMES, SEEDS, accepted, assert_follows, by_entry, described, moves, varying
+from ..public.optimizers import NAMES, SEEDS, Look, accepted, assert_follows, by_entry, described, moves, varying
 from ..public.training import TRAIN, small_task
 from . import formulas
 
-RATE = 0.04
+RATE, EPS = 0.04, 0.1
 EXAMPLES, VALIDATED, BATCH = 640, 160, 32
 EPOCHS = (10, 30)
 """How long a training may take to show that it learns: networks of sigmoids start slowly."""
@@ -26,14 +26,27 @@ SUGGESTED = {
 }
 
 
-def negated(rule):
-    """Uphill."""
-    return lambda gradients: [-change for change in rule(gradients)]
+OTHERS = {
+    "sgd": ("those of standard SGD", partial(formulas.descent, lr=RATE)),
+    "adagrad": ("those of AdaGrad", partial(formulas.adagrad, lr=RATE)),
+    "adam": ("those of Adam", partial(formulas.adam, lr=RATE)),
+    "rmsprop": ("those of RMSprop, which forgets old squares", partial(formulas.rmsprop, lr=RATE)),
+}
+"""The rules themselves, in case that one stands for another."""
 
 
-def follow(submission, probes, name, wanted, rules, alternatives=None, looks=None):
-    """The student's steps are those of one of the rules, on several sets of parameters and gradients."""
+def scaled(rule, factor):
+    """The rule with every step that many times as long."""
+    return lambda gradients: [factor * change for change in rule(gradients)]
+
+
+def follow(submission, probes, name, wanted, rules, looks=()):
+    """The student's steps are those of one of the rules, on several sets of parameters and gradients.
+
+    looks: (cause, sentence, rule) of what a usual mistake does.
+    """
     hyperparameters = accepted(probes, submission, name, wanted)
+    looks = [*looks, *(("wrong_rule", sentence, rule) for other, (sentence, rule) in OTHERS.items() if other != name)]
     for seed in SEEDS:
         task = varying(seed)
         assert_follows(
@@ -41,10 +54,10 @@ def follow(submission, probes, name, wanted, rules, alternatives=None, looks=Non
             [by_entry(rule, task) for rule in rules],
             described(name, hyperparameters),
             alternatives={
-                slug: [by_entry(rule, task) for rule in wrong]
-                for slug, wrong in {"ascends": [negated(rules[0])], **(alternatives or {})}.items()
+                "ascends": [by_entry(scaled(rules[0], -1), task)],
+                "learning_rate_twice": [by_entry(scaled(rules[0], RATE), task)],
             },
-            looks={sentence: by_entry(rule, task) for sentence, rule in (looks or {}).items()},
+            looks=[Look(cause, sentence, by_entry(rule, task)) for cause, sentence, rule in looks],
             hide_expected=True,
         )
 
@@ -64,14 +77,14 @@ def test_sgd_steps(submission, probes):
 def test_momentum_steps(submission, probes):
     """SGD with momentum follows v' = mu v - eta * gradient, w' = w + v'"""
     for mu in (0.9, 0.5):
+        rule = partial(formulas.momentum, lr=RATE, mu=mu)
         follow(
-            submission, probes, "momentum", {"lr": RATE, "momentum": mu},
-            [partial(formulas.momentum, lr=RATE, mu=mu)],
-            looks={
-                "they are the steps of plain gradient descent": partial(formulas.descent, lr=RATE),
-                "they are those of a dampened gradient": partial(formulas.momentum, lr=RATE, mu=mu, new_share=1 - mu),
-                "they are those of Nesterov's momentum": partial(formulas.nesterov, lr=RATE, mu=mu),
-            },
+            submission, probes, "momentum", {"lr": RATE, "momentum": mu}, [rule],
+            looks=[
+                ("wrong_rule", "they are those of a dampened gradient", partial(rule, new_share=1 - mu)),
+                ("wrong_rule", "they are those of Nesterov's momentum", partial(formulas.nesterov, lr=RATE, mu=mu)),
+                ("hyperparameter_ignored", "they are those of mu = 0.9, whatever is asked for", partial(rule, mu=0.9)),
+            ],
         )  # fmt: skip
 
 
@@ -81,10 +94,11 @@ def test_momentum_steps(submission, probes):
 def test_adagrad_steps(submission, probes):
     """AdaGrad divides by the root of the sum of all squared gradients so far"""
     rules = [partial(formulas.adagrad, lr=RATE, eps_inside=inside) for inside in (False, True)]
-    looks = {
-        "only the newest squared gradient takes part": partial(formulas.adagrad, lr=RATE, keeps=0.0),
-        "the root of the sum of squares is missing": partial(formulas.adagrad, lr=RATE, root=False),
-    }
+    looks = [
+        ("forgets_history", "only the newest squared gradient takes part", partial(rules[0], keeps=0.0)),
+        ("missing_root", "the root of the sum of squares is missing", partial(rules[0], root=False)),
+        ("wrong_rule", "old squares fade away, as in RMSprop", partial(formulas.rmsprop, lr=RATE, alpha=0.9)),
+    ]
     follow(submission, probes, "adagrad", {"lr": RATE}, rules, looks=looks)
 
 
@@ -93,12 +107,17 @@ def test_adagrad_steps(submission, probes):
 @visibility("after_published")
 def test_adam_steps(submission, probes):
     """Adam follows both moments, with their bias corrected"""
-    looks = {
-        "the bias of the moments is not corrected": partial(formulas.adam, lr=RATE, corrects=False),
-        "the two betas have changed places": partial(formulas.adam, lr=RATE, betas=(0.999, 0.9)),
-        "the second moment is not one of squares": partial(formulas.adam, lr=RATE, squares=False),
-    }
-    follow(submission, probes, "adam", {"lr": RATE}, [partial(formulas.adam, lr=RATE)], looks=looks)
+    rule = partial(formulas.adam, lr=RATE)
+    looks = [
+        ("no_bias_correction", "the bias of the moments is not corrected", partial(rule, corrects=(False, False))),
+        ("no_bias_correction", "the bias of the second moment is not corrected", partial(rule, corrects=(True, False))),
+        ("no_bias_correction", "the bias of the first moment is not corrected", partial(rule, corrects=(False, True))),
+        ("off_by_one", "the bias is corrected as in the step after", partial(rule, counts_from=2)),
+        ("wrong_order", "the two betas have changed places", partial(rule, betas=(0.999, 0.9))),
+        ("missing_square", "the second moment is one of sizes and not of squares", partial(rule, power=1)),
+        ("missing_root", "the root of the second moment is missing", partial(rule, root=False)),
+    ]
+    follow(submission, probes, "adam", {"lr": RATE}, [rule], looks=looks)
 
 
 @number("3.1.14")
@@ -106,8 +125,7 @@ def test_adam_steps(submission, probes):
 @visibility("after_published")
 def test_hyperparameters(submission, probes):
     """The other hyperparameters of AdaGrad and Adam are handed on"""
-    eps = 0.1
-    for inside in ({"eps": eps}, {"lr_decay": 0.5}):
+    for inside in ({"eps": EPS}, {"lr_decay": 0.5}):
         decay = inside.get("lr_decay", 0.0)
         rules = [
             partial(formulas.adagrad, lr=RATE, eps=inside.get("eps", 1e-10), decay=decay, eps_inside=form,
@@ -115,11 +133,18 @@ def test_hyperparameters(submission, probes):
             for form in (False, True)
             for at_once in (False, True)
         ]  # fmt: skip
-        follow(submission, probes, "adagrad", {"lr": RATE, **inside}, rules)
+        ignored = ("hyperparameter_ignored", f"{next(iter(inside))} has no effect", partial(formulas.adagrad, lr=RATE))
+        follow(submission, probes, "adagrad", {"lr": RATE, **inside}, rules, looks=[ignored])
     betas = (0.7, 0.8)
-    rules = [partial(formulas.adam, lr=RATE, betas=betas, eps=eps, eps_of_raw=raw) for raw in (False, True)]
-    looks = {"the two betas have changed places": partial(formulas.adam, lr=RATE, betas=betas[::-1], eps=eps)}
-    follow(submission, probes, "adam", {"lr": RATE, "betas": betas, "eps": eps}, rules, looks=looks)
+    rule = partial(formulas.adam, lr=RATE, betas=betas, eps=EPS)
+    looks = [
+        ("wrong_order", "the two betas have changed places", partial(rule, betas=betas[::-1])),
+        ("wrong_epsilon", "eps stands inside the root", partial(rule, eps_inside=True)),
+        ("hyperparameter_ignored", "eps has no effect", partial(rule, eps=1e-8)),
+        ("hyperparameter_ignored", "the betas have no effect", partial(rule, betas=(0.9, 0.999))),
+    ]
+    follow(submission, probes, "adam", {"lr": RATE, "betas": betas, "eps": EPS}, [rule, partial(rule, eps_of_raw=True)],
+           looks=looks)  # fmt: skip
 
 
 @number("3.1.15")

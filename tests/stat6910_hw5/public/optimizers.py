@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autograder.checks.compare import as_array, fail, fail_difference
-from autograder.checks.diagnose import Context
+from autograder.checks.compare import as_array, fail, show
+from autograder.checks.diagnose import Context, diagnose
 from autograder.checks.strategies import filled
 from autograder.sandbox.proxy import Probes, StudentError
 
@@ -118,41 +118,64 @@ def _effective(probes: Probes, submission: Any, name: str, key: str, value: floa
     return taken[0]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Look:
+    """Another rule that the steps may be those of. sentence: what that rule is, or does; moves: its own."""
+
+    cause: str
+    sentence: str
+    moves: Moves
+
+
 def assert_follows(
     got: Moves,
     rules: Sequence[Moves],
     called: str,
     *,
     alternatives: Mapping[str, Sequence[Moves]] | None = None,
-    looks: Mapping[str, Moves] | None = None,
+    looks: Sequence[Look] = (),
     hide_expected: bool = False,
 ) -> None:
     """The moves are those of one of `rules`, which are all right; the first one is the usual form.
 
-    alternatives: by cause, what a program with this bug would do. looks: the same for what has no cause: a sentence.
-    Raises CheckFailed.
+    alternatives: by cause, what a program with this bug would do. looks: the same with a sentence of their own; a cause
+    is named where all looks that agree have the same. Raises CheckFailed.
     """
     if any(_agree(got, rule) for rule in rules):
         return
     stuck = _stuck(got, rules[0])
     if stuck:
         fail(stuck, called=called, cause="updates_subset", expected="a step for every parameter that has a gradient")
-    for sentence, rule in (looks or {}).items():
-        if _agree(got, rule):
-            fail(f"These are not the steps of this rule: {sentence}.", called=called)
-    step, index = _first_difference(got, rules[0])
-    forms = {
-        slug: tuple(rule[step][index] for rule in wrong if _agree(got, rule))
-        for slug, wrong in (alternatives or {}).items()
-    }
-    fail_difference(
-        got[step][index],
-        rules[0][step][index],
-        f"the change of a parameter after step {step + 1}",
+    agreeing = [look for look in looks if _agree(got, look.moves)]
+    if agreeing:
+        causes = {look.cause for look in agreeing}
+        fail(
+            f"The steps are not those of this rule: {agreeing[0].sentence}.",
+            called=called,
+            cause=causes.pop() if len(causes) == 1 else None,
+        )
+    _fail_moves(got, rules[0], called, alternatives or {}, hide_expected)
+
+
+def _fail_moves(
+    got: Moves, rule: Moves, called: str, alternatives: Mapping[str, Sequence[Moves]], hide_expected: bool
+) -> NoReturn:
+    """Show the first parameter that differs; a cause has to explain all of them, at every step. Raises CheckFailed."""
+    forms = {slug: tuple(_joined(wrong) for wrong in found) for slug, found in alternatives.items()}
+    cause = diagnose(_joined(got), _joined(rule), Context(alternatives=forms))
+    step, index = _first_difference(got, rule)
+    name = f"the change of a parameter after step {step + 1}"
+    fail(
+        f"{name} =\n{show(got[step][index])}",
         called=called,
-        context=Context(alternatives={slug: found for slug, found in forms.items() if found}),
-        hide_expected=hide_expected,
+        cause=cause.slug if cause else None,
+        expected=None if hide_expected else f"{name} =\n{show(rule[step][index])}",
     )
+
+
+def _joined(moves_: Moves) -> Array:
+    """All entries of all parameters at all steps, one after the other."""
+    return np.concatenate([array.ravel() for of_step in moves_ for array in of_step])
 
 
 def _agree(got: Moves, rule: Moves) -> bool:

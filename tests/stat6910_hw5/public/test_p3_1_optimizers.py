@@ -22,6 +22,7 @@ from .optimizers import (
     NAMES,
     SEEDS,
     SHAPES,
+    Look,
     accepted,
     assert_follows,
     constant,
@@ -45,15 +46,27 @@ def test_network(submission, probes, show):
     linear = [layer for layer in layers if layer.name == "linear"]
     expected = "two hidden layers with an activation behind each, then the output layer: three linear layers"
     if len(linear) != 3 or any("convolution" in layer.name for layer in layers):
-        fail(f"Your network computes:\n{outline(layers)}", called=network.made, expected=expected)
+        few = len(linear) < 3 and len(layers) <= 2 * len(linear)
+        count = {0: "no linear layer", 1: "one linear layer"}.get(len(linear), f"{len(linear)} linear layers")
+        fail(f"Your network has {count}. It computes:\n{outline(layers)}", called=network.made,
+             cause="missing_layer" if few else None, expected=expected)  # fmt: skip
     for before, after in itertools.pairwise(linear):
         between = network.trace().between(before.value, after.inputs[0])
         if not any(layer.name in ACTIVATIONS for layer in between):
             fail(
                 f"No activation stands behind the {describe_layer(before)}, so that it is one with the next layer.",
                 called=network.made,
+                cause="missing_activation",
                 expected=expected,
             )
+
+
+def _slips_of_rate(rule, rate=RATE):
+    """By cause, the moves of programs that have the sign or the learning rate wrong."""
+    return {
+        "ascends": [[[-change for change in of_step] for of_step in rule]],
+        "learning_rate_twice": [[[change * rate for change in of_step] for of_step in rule]],
+    }
 
 
 @number("3.1.2")
@@ -71,9 +84,8 @@ def test_sgd(submission, probes):
                 [rule],
                 described("sgd", hyperparameters),
                 alternatives={
-                    "ascends": [[[-change for change in rule[0]]]],
                     "learning_rate_ignored": [[[change / rate for change in rule[0]]]],
-                    "learning_rate_twice": [[[change * rate for change in rule[0]]]],
+                    **_slips_of_rate(rule, rate),
                 },
             )
 
@@ -93,8 +105,12 @@ def test_momentum(submission, probes):
             moves(probes, submission, "momentum", task, hyperparameters),
             [rule],
             described("momentum", hyperparameters),
-            alternatives={"ascends": [[[-change for change in of_step] for of_step in rule]]},
-            looks={"they do not grow, as if no velocity were kept or the gradient that comes new were dampened": plain},
+            alternatives=_slips_of_rate(rule),
+            # Either of two mistakes, of which the constant gradient does not tell which.
+            looks=[
+                Look(cause, "they do not grow, as if no velocity were kept or the new gradient were dampened", plain)
+                for cause in ("hyperparameter_ignored", "wrong_rule")
+            ],
         )
 
 
@@ -114,8 +130,12 @@ def test_adagrad(submission, probes):
             moves(probes, submission, "adagrad", task, hyperparameters),
             [rule],
             described("adagrad", hyperparameters),
-            alternatives={"ascends": [[[-change for change in of_step] for of_step in rule]]},
-            looks={"they do not get smaller, so the squares of earlier gradients take no part": same},
+            alternatives=_slips_of_rate(rule),
+            # Adam would step so, too.
+            looks=[
+                Look(cause, "they do not get smaller, so the squares of earlier gradients take no part", same)
+                for cause in ("forgets_history", "wrong_rule")
+            ],
         )
 
 
@@ -129,16 +149,29 @@ def test_adam(submission, probes):
         task = constant(seed)
         signs = [np.sign(gradient) for gradient in task.gradients[0]]
         rule = summed([[-RATE * sign for sign in signs] for _ in task.gradients])
-        k = np.arange(1, len(task.gradients) + 1)
-        raw = (1 - 0.9**k) / np.sqrt(1 - 0.999**k)
-        uncorrected = summed([[-RATE * size * sign for sign in signs] for size in raw])
         assert_follows(
             moves(probes, submission, "adam", task, hyperparameters),
             [rule],
             described("adam", hyperparameters),
-            alternatives={"ascends": [[[-change for change in of_step] for of_step in rule]]},
-            looks={"they are those of moments whose bias is not corrected": uncorrected},
+            alternatives=_slips_of_rate(rule),
+            looks=[
+                Look(cause, sentence, summed([[-RATE * size * sign for sign in signs] for size in sizes]))
+                for cause, sentence, sizes in _slips_of_bias(len(task.gradients))
+            ],
         )
+
+
+def _slips_of_bias(steps):
+    """(cause, sentence, size of each step in learning rates) of a bias that is corrected wrongly."""
+    k = np.arange(1, steps + 1)
+    first, second = 1 - 0.9**k, np.sqrt(1 - 0.999**k)
+    return [
+        ("no_bias_correction", "the bias of the moments is not corrected", first / second),
+        ("no_bias_correction", "the bias of the second moment alone is not corrected", 1 / second),
+        ("no_bias_correction", "the bias of the first moment alone is not corrected", first),
+        ("off_by_one", "the bias is corrected as in the step after",
+         first / (1 - 0.9 ** (k + 1)) * np.sqrt(1 - 0.999 ** (k + 1)) / second),
+    ]  # fmt: skip
 
 
 @number("3.1.6")
