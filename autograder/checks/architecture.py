@@ -114,7 +114,20 @@ def compare_layers(
             found.extend(_unlike(layer, line, kept, code))
         # A transposed convolution stands for an up-sampling and the convolution after it.
         enlarged = layer is not None and layer.name == "transposed_convolution" and layer.name not in listed
-    return found
+    return _strides_for_poolings(found)
+
+
+def _strides_for_poolings(found: list[Difference]) -> list[Difference]:
+    """A convolution that halves the size by its stride, where the list has it pooled, is one mistake and not two."""
+    causes = [difference.cause for difference in found]
+    if not 0 < causes.count("wrong_stride") <= causes.count("missing_pooling"):
+        return found
+    return [
+        msgspec.structs.replace(difference, cause="missing_pooling")
+        if difference.cause == "wrong_stride"
+        else difference
+        for difference in found
+    ]
 
 
 def fail_differences(

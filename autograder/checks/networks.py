@@ -263,28 +263,42 @@ def _network(probes: Probes, role: Role, chosen: _Fit, others: Sequence[_Fit]) -
 
 def _fail_without_skips(role: Role, candidates: Sequence[_Candidate], fits: Sequence[_Fit]) -> NoReturn:
     """No fit has what the role asks for; a network that cannot be run may be the one that was meant."""
+    others = [one for one in candidates if one.made not in {fit.candidate.made for fit in fits} and one.calls]
+    _fail_for_meant([one for one in others if "skip" in one.made.lower()], role, fits[0].form)
     names = ", ".join(dict.fromkeys(fit.candidate.made for fit in fits))
     text = f"In none of your autoencoders ({names}) does anything but the code enter the decoder."
-    fitting = {fit.candidate.made for fit in fits}
-    broken = [
-        one for one in candidates if one.made not in fitting and one.calls and not any(c.outputs for c in one.calls)
-    ]
+    broken = [one for one in others if not any(call.outputs for call in one.calls)]
     if broken:
-        tries = list(dict.fromkeys(_told(candidate) for candidate in broken))[:SHOWN_TRIES]
-        text += " These could not be run:\n" + "\n".join(f"  {text}" for text in tries)
+        text += "\nThese could not be run:\n" + _tries(broken)
     fail(text, called="looking for your network", cause=None if broken else "skip_missing", expected=role.sentence)
+
+
+def _fail_for_meant(meant: Sequence[_Candidate], role: Role, form: str) -> None:
+    """Raises CheckFailed (raises, bypasses_code) where the version that was meant shows why it does not answer."""
+    for one in meant:
+        if not any(call.outputs for call in one.calls):
+            error = next((call.error for call in one.calls if call.form == form), "") or "no tensor is returned"
+            fail(f"`{one.made}` cannot be run: {error}", called=f"{one.made}(images)", cause="raises",
+                 expected=role.sentence)  # fmt: skip
+    size = int(np.prod(role.image_shape))
+    for one in meant:
+        if any(per_image(output.shape, BATCH) == size for call in one.calls for output in call.outputs):
+            fail(
+                f"`{one.made}` makes its images without the code: no narrow place lies on the way to them.",
+                called=f"{one.made}(images)", cause="bypasses_code",
+                expected="skip connections that join what is decoded from the code, and do not replace it",
+            )  # fmt: skip
 
 
 def _fail_nothing(probes: Probes, role: Role, candidates: Sequence[_Candidate], modules: Sequence[str]) -> NoReturn:
     files = ", ".join(f"{name}.py" for name in modules)
-    tries = [_told(candidate) for candidate in candidates]
-    if not tries:
+    if not candidates:
         fail(
             f"{files} defines no network: no class derived from nn.Module, no instance of one, and no function without "
             "required arguments that returns one.",
             called="looking for your network", expected=role.sentence,
         )  # fmt: skip
-    blank = all("NotImplementedError" in text for text in tries)
+    blank = all("NotImplementedError" in _told(candidate) for candidate in candidates)
     size = None if blank else _only_batch_size(probes, role, candidates, modules)
     if size is not None:
         fail(
@@ -293,9 +307,10 @@ def _fail_nothing(probes: Probes, role: Role, candidates: Sequence[_Candidate], 
             cause="hard_coded_batch",
             expected=f"{role.sentence}, for any N: x.view(x.shape[0], -1) takes N from its input",
         )
-    shown = list(dict.fromkeys(tries))[:SHOWN_TRIES]
+    names = ", ".join(dict.fromkeys(f"`{candidate.made}`" for candidate in candidates[:SHOWN_TRIES]))
     fail(
-        "None of your networks answers this part. Tried were:\n" + "\n".join(f"  {text}" for text in shown),
+        f"This part asks for {role.sentence.partition(':')[0]}, and {names} cannot be used as one:\n"
+        + _tries(candidates),
         called="looking for your network", cause="not_implemented" if blank else None, expected=role.sentence,
     )  # fmt: skip
 
@@ -317,16 +332,26 @@ def _only_batch_size(
     return None
 
 
+def _tries(candidates: Sequence[_Candidate]) -> str:
+    """What came of each construction."""
+    return "\n".join(list(dict.fromkeys(map(_told, candidates)))[:SHOWN_TRIES])
+
+
 def _told(candidate: _Candidate) -> str:
-    """What came of one construction, in a line."""
-    place = f"{candidate.made} ({candidate.module}.py, line {candidate.line})"
+    """What came of one construction: where it stands, and a line for each form of input."""
+    place = f"  {candidate.made} ({candidate.module}.py, line {candidate.line})"
     if candidate.error:
         return f"{place}: {candidate.error}"
-    results = []
+    results = [place]
     for call in candidate.calls:
         shapes = ", ".join(_batch(output.shape) for output in call.outputs)
-        results.append(f"{call.form}: {call.error[:160] or shapes or 'returns no tensor'}")
-    return f"{place}: " + "; ".join(results)
+        results.append(f"    given {_FORM_WORDS.get(call.form, call.form)}: "
+                       f"{call.error[:160] or shapes or 'returns no tensor'}")  # fmt: skip
+    return "\n".join(results)
+
+
+_FORM_WORDS = {"image": "images (N, 1, 28, 28)", "flat": "rows (N, 784)", "plane": "images (N, 28, 28)",
+               "code": "codes (N, 2)"}  # fmt: skip
 
 
 def _shape_of(role: Role, form: str) -> str:

@@ -252,6 +252,14 @@ SUBMISSIONS = {
             def forward(self, x):
                 return self.fc(x)
         """,
+    "fixed": """
+        class CNN(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(784, 10)
+            def forward(self, x):
+                return self.fc(x.view(32, 784))
+        """,
     "reads": """
         class CNN(nn.Module):
             def __init__(self):
@@ -263,6 +271,8 @@ SUBMISSIONS = {
         """,
     "nothing": "LEARNING_RATE = 0.1",
 }
+SUBMISSIONS["skips_raise"] = SUBMISSIONS["skips"].replace("8 if skip else 4", "4")
+SUBMISSIONS["skips_replace"] = SUBMISSIONS["skips_raise"].replace("torch.cat([y, p], 1)", "p")
 
 
 @pytest.fixture(scope="module")
@@ -400,7 +410,10 @@ def test_weights_come_with_their_names_and_kinds(probes):
         ("broken", CLASSIFIER, None, "mat1 and mat2 shapes"),
         ("nothing", CLASSIFIER, None, "defines no network"),
         ("reads", CLASSIFIER, None, "No such file or directory: 'not_there.py'"),
-        ("copies", AUTOENCODER, None, "image: (N, 784)"),
+        ("copies", AUTOENCODER, None, "given images (N, 1, 28, 28): (N, 784)"),
+        ("fixed", CLASSIFIER, "hard_coded_batch", "takes 32 images, and no other number"),
+        ("skips_raise", SKIP_AUTOENCODER, "raises", "`ConvAutoencoder(skip=True)` cannot be run: RuntimeError"),
+        ("skips_replace", SKIP_AUTOENCODER, "bypasses_code", "makes its images without the code"),
     ],
 )
 def test_what_was_tried_is_told_where_nothing_fits(probes, module, role, cause, words):

@@ -301,6 +301,18 @@ class StridedOnce(Plain):
         self.fc1 = nn.Linear(72, 20)
 
 
+class StridesForPooling(Plain):
+    """The second pooling is a stride of 2."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv2 = nn.Conv2d(4, 8, 3, stride=2, padding=1)
+
+    def encode(self, x):
+        x = F.relu(self.conv2(self.pool(F.relu(self.conv1(x)))))
+        return self.fc2(F.relu(self.fc1(x.flatten(1)))), None, None
+
+
 class Unpadded(Plain):
     padding = 0
 
@@ -319,6 +331,7 @@ class ExtraSoftmax(Plain):
     ("kind", "cause", "words"),
     [
         (NoPool, "missing_pooling", "there is no max-pooling at this place"),
+        (StridesForPooling, "missing_pooling", "convolution 2 has stride 2"),
         (StridedOnce, "wrong_stride", "convolution 1 has stride 2"),
         (Unpadded, "wrong_padding", "convolution 2 has padding 0"),
         (LargePool, None, "max-pooling 2 has kernel 4"),
