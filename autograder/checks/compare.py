@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from autograder.checks.diagnose import CAUSES, Context, diagnose
+from autograder.checks.diagnose import CAUSES, Context, examine
 
 Array = NDArray[np.float64]
 
@@ -45,6 +45,7 @@ class Explanation(msgspec.Struct, frozen=True):
     expected: what was expected; None where the check does not show it.
     worst: the entry that is furthest off, with its index.
     cause: the slug of the likely cause, where the evidence singles one out; sentence: its sentence.
+    fitting: the slugs of all causes that would give what came; over several examples they may single one out.
     """
 
     called: str
@@ -53,6 +54,7 @@ class Explanation(msgspec.Struct, frozen=True):
     worst: str | None = None
     cause: str | None = None
     sentence: str | None = None
+    fitting: tuple[str, ...] = ()
 
 
 class CheckFailed(AssertionError):
@@ -256,7 +258,8 @@ def fail_difference(
 
     Entries marked in `left_out` take no part in finding the worst one.
     """
-    cause = diagnose(array, wanted, context)
+    found = examine(array, wanted, context)
+    cause = found.cause
     if array.shape != wanted.shape:
         _fail_shape(array, wanted.shape, name, called, cause.slug if cause else "wrong_shape")
     difference = off_by(array, wanted)
@@ -271,6 +274,7 @@ def fail_difference(
             _worst(array, wanted, worst, hide_expected),
             cause.slug if cause else None,
             cause.sentence if cause else None,
+            found.fitting,
         )
     )
 

@@ -77,7 +77,7 @@ CAUSES: Mapping[str, Cause] = _table(
         "mutates_state": "Your function changes something that should stay as it was.",
         "wrong_order": "The right things are used in the wrong order.",
         "wrong_argument": "A function is given another array than the one it needs.",
-        "only_batch_one": "This works for a single row only: with several rows they influence each other.",
+        "only_batch_one": "This is right for a batch of one row only: of several, some are left out or mixed up.",
         "hard_coded_batch": "The batch size is fixed in your code: take it from the array instead.",
         "off_by_one": "An index or a count is off by one.",
         "wrong_label_index": "The entry that is picked is not the one of the true label.",
@@ -87,6 +87,8 @@ CAUSES: Mapping[str, Cause] = _table(
         "missing_log_epsilon": "The logarithm of a probability of 0 is infinite: a small constant inside is missing.",
         "wrong_log_base": "The logarithm has another base than the natural one.",
         "double_softmax": "Softmax is applied twice.",
+        "missing_softmax": "The softmax is missing: there are plain scores where probabilities, or their logarithms, "
+        "belong.",
         "not_normalised": "The exponentials are not divided by their sum.",
         "unasked_softmax": "A softmax is applied where the plain scores are asked for.",
         "partial_softmax": "The softmax runs over some of the classes only: it has to see them all.",
@@ -190,21 +192,40 @@ class Context:
             raise ValueError(f"alternatives name unknown causes {unknown}: use slugs of CAUSES, or add them there")
 
 
+@dataclass(frozen=True)
+class Diagnosis:
+    """What one wrong answer says.
+
+    cause: the one cause that it singles out, or None. fitting: the slugs of all causes that would give this answer,
+    also where several would, or where it is too small to say: over several answers they may single one out.
+    """
+
+    cause: Cause | None = None
+    fitting: tuple[str, ...] = ()
+
+
 def diagnose(got: ArrayLike, expected: ArrayLike, context: Context | None = None) -> Cause | None:
-    """The one cause that explains `got` where `expected` was right, or None.
+    """The one cause that explains `got` where `expected` was right, or None; see `examine`."""
+    return examine(got, expected, context).cause
+
+
+def examine(got: ArrayLike, expected: ArrayLike, context: Context | None = None) -> Diagnosis:
+    """What `got` says where `expected` was right.
 
     The kinds of evidence are tried from the most specific to the weakest; a kind that finds two different causes
     settles that no cause is named.
     """
     came, wanted, context = np.asarray(got), np.asarray(expected, dtype=np.float64), context or Context()
     if came.dtype.kind not in "biuf" or same(came, wanted):
-        return None
+        return Diagnosis()
+    clear: set[str] = set()
+    fitting: set[str] = set()
     for evidence in (_named_alternatives, _exact_transformations, _row_order, _one_factor):
         with np.errstate(all="ignore"):
-            slugs = set(evidence(came, wanted, context))
-        if slugs:
-            return CAUSES[slugs.pop()] if len(slugs) == 1 else None
-    return None
+            found = tuple(evidence(came, wanted, context))
+        clear = clear or {slug for slug, is_clear in found if is_clear}
+        fitting |= {slug for slug, _ in found}
+    return Diagnosis(CAUSES[clear.pop()] if len(clear) == 1 else None, tuple(sorted(fitting)))
 
 
 def same(got: ArrayLike, wanted: ArrayLike) -> bool:
@@ -217,35 +238,38 @@ def same(got: ArrayLike, wanted: ArrayLike) -> bool:
         return bool(np.all(np.abs(left - right) <= RELATIVE_TOLERANCE * np.abs(right) + ABSOLUTE_TOLERANCE * scale))
 
 
-def _named_alternatives(got: NDArray[Any], expected: Array, context: Context) -> Iterator[str]:
+Found = Iterator[tuple[str, bool]]
+"""Slugs of causes that fit, and whether the answer is large enough to say so."""
+
+
+def _named_alternatives(got: NDArray[Any], expected: Array, context: Context) -> Found:
     """Causes whose own answer, as the check computes it, is what came."""
     for slug, forms in context.alternatives.items():
         for form in forms if isinstance(forms, tuple) else (forms,):
             answer = np.asarray(form() if callable(form) else form, dtype=np.float64)
-            # All zeros are what an unwritten function gives too, so they single nothing out.
-            if np.any(answer) and same(_in_shape_of(got, answer), answer):
-                yield slug
+            if same(_in_shape_of(got, answer), answer):
+                # All zeros are what an unwritten function gives too, so they single nothing out.
+                yield slug, bool(np.any(answer))
 
 
-def _exact_transformations(got: NDArray[Any], expected: Array, context: Context) -> Iterator[str]:
+def _exact_transformations(got: NDArray[Any], expected: Array, context: Context) -> Found:
     """Causes that need no knowledge of the task: transpose, sign, batch size, type."""
-    if not np.any(got):
-        return
+    lively = bool(np.any(got))
     if got.ndim == 2 and same(got.T, expected):
-        yield "transposed"
+        yield "transposed", lively
     values = _in_shape_of(got, expected)
     if same(values, -expected):
-        yield "sign_flipped"
+        yield "sign_flipped", lively
     rows = context.batch_size or 1
     if rows > 1 and same(values, expected * rows):
-        yield "missing_batch_mean"
+        yield "missing_batch_mean", lively
     if rows > 1 and same(values, expected / rows):
-        yield "extra_batch_mean"
-    if expected.size >= ENTRIES_FOR_A_FACTOR and (same(values, np.trunc(expected)) or same(values, np.rint(expected))):
-        yield "wrong_dtype"
+        yield "extra_batch_mean", lively
+    if same(values, np.trunc(expected)) or same(values, np.rint(expected)):
+        yield "wrong_dtype", lively and expected.size >= ENTRIES_FOR_A_FACTOR
 
 
-def _row_order(got: NDArray[Any], expected: Array, context: Context) -> Iterator[str]:
+def _row_order(got: NDArray[Any], expected: Array, context: Context) -> Found:
     """The right rows, each once, in another order."""
     if (
         got.ndim == 2
@@ -253,17 +277,18 @@ def _row_order(got: NDArray[Any], expected: Array, context: Context) -> Iterator
         and len(got) > 2
         and same(_sorted_rows(got), _sorted_rows(expected))
     ):
-        yield "wrong_order"
+        yield "wrong_order", True
 
 
-def _one_factor(got: NDArray[Any], expected: Array, context: Context) -> Iterator[str]:
+def _one_factor(got: NDArray[Any], expected: Array, context: Context) -> Found:
     """One constant between all entries of both arrays, fitted by least squares."""
     values = _in_shape_of(got, expected)
-    if values.shape != expected.shape or len(np.unique(np.abs(expected[expected != 0]))) < ENTRIES_FOR_A_FACTOR:
+    if values.shape != expected.shape or not np.any(expected):
         return
     factor = float(np.vdot(expected, values) / np.vdot(expected, expected))
     if np.isfinite(factor) and abs(factor) > ABSOLUTE_TOLERANCE and same(values, factor * expected):
-        yield "scaled_by_constant"
+        different = len(np.unique(np.abs(expected[expected != 0])))
+        yield "scaled_by_constant", different >= ENTRIES_FOR_A_FACTOR
 
 
 def _in_shape_of(got: NDArray[Any], model: Array) -> Array:

@@ -42,7 +42,9 @@ SURVEYED_FAILURES = 10
 """Failures of the survey after which it ends."""
 ENOUGH_TO_AGREE = 3
 CLAIMED_SHARE = 2 / 3
-"""A cause is claimed where at least this share of the failing examples show it."""
+"""A cause is claimed where at least this share of the failing examples fit it,"""
+SINGLED_OUT_SHARE = 1 / 3
+"""and at least this share single it out: on some examples two bugs look alike, or one looks like no answer at all."""
 
 # What an example can end with; pytest.fail raises something that is no Exception.
 _FAILURES = (Exception, SystemExit, pytest.fail.Exception)
@@ -61,6 +63,11 @@ class Failure(msgspec.Struct, frozen=True):
     @property
     def cause(self) -> str | None:
         return getattr(getattr(self.error, "explanation", None), "cause", None)
+
+    @property
+    def fitting(self) -> set[str]:
+        """The causes that would give this failure: the one that it shows, and those that it does not rule out."""
+        return {*getattr(getattr(self.error, "explanation", None), "fitting", ()), *filter(None, [self.cause])}
 
 
 class ExamplesEnded(BaseException):
@@ -83,17 +90,21 @@ class Evidence:
 
     @property
     def cause(self) -> str | None:
-        """The cause that most failures show, None where they do not agree: no cause is better than a wrong one.
+        """The cause that the failures have in common, None where they do not agree: none is better than a wrong one.
 
         The survey decides where it found enough of them: the search ends among the smallest examples, where one bug
         looks like another.
         """
         failures = [failure for failure in self.failures if failure in self.surveyed]
         failures = failures if len(failures) >= ENOUGH_TO_AGREE else self.failures
-        if not failures:
-            return None
-        cause, count = Counter(failure.cause for failure in failures).most_common(1)[0]
-        return cause if count >= CLAIMED_SHARE * len(failures) else None
+        singled_out = Counter(failure.cause for failure in failures)
+        fitting = Counter(slug for failure in failures for slug in failure.fitting)
+        claims = [
+            slug
+            for slug, count in fitting.items()
+            if count >= CLAIMED_SHARE * len(failures) and singled_out[slug] >= SINGLED_OUT_SHARE * len(failures)
+        ]
+        return claims[0] if len(claims) == 1 else None
 
     def chosen(self) -> Failure:
         """The failure to show: the shortest one that has the cause that is claimed.
