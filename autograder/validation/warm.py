@@ -88,7 +88,7 @@ def grade_all(
                     return
                 first = min(grading.end for grading in under_way.values())
                 for sentinel in wait(list(under_way), max(0.0, first - time.monotonic())):
-                    yield under_way.pop(sentinel).finish()  # type: ignore[call-overload]
+                    yield under_way.pop(sentinel).finish()  # type: ignore[arg-type]
                 for sentinel in [s for s, grading in under_way.items() if grading.end < time.monotonic()]:
                     yield under_way.pop(sentinel).finish()
         finally:
@@ -144,9 +144,10 @@ def _grade(assignment: Assignment, job: Job, path: Path, results: Path, said: Pa
     from autograder.grading.run import run_checks
     from autograder.workspace import open_workspace
 
-    with said.open("wb") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+    file = said.open("w", encoding="utf-8", errors="replace")
+    os.dup2(file.fileno(), 1)
+    os.dup2(file.fileno(), 2)
+    sys.stdout = sys.stderr = file  # also where the process that was forked had replaced these
     asked_for = assignment.files.required + assignment.files.optional
     with open_workspace(path, assignment, confine=confine) as opened:
         report = run_checks(
@@ -159,6 +160,5 @@ def _grade(assignment: Assignment, job: Job, path: Path, results: Path, said: Pa
             pictures=False,
             until_loss=job.until_loss,
         )
-    sys.stdout.flush()
-    sys.stderr.flush()
+    file.flush()
     os._exit(report.exit_code)
