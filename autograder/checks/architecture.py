@@ -123,10 +123,7 @@ def _strides_for_poolings(found: list[Difference]) -> list[Difference]:
     if not 0 < causes.count("wrong_stride") <= causes.count("missing_pooling"):
         return found
     return [
-        msgspec.structs.replace(difference, cause="missing_pooling")
-        if difference.cause == "wrong_stride"
-        else difference
-        for difference in found
+        msgspec.structs.replace(one, cause="missing_pooling") if one.cause == "wrong_stride" else one for one in found
     ]
 
 
@@ -280,6 +277,8 @@ def _unlike(layer: Layer, line: Expected, layers: Sequence[Layer], code: int | N
             cause = "wrong_kernel"  # another kernel brings another padding (and a pooling's stride): one mistake
         if key == "out_features" and layer.value == code:
             cause = "wrong_code_size"
+        if key == "stride" and layer.name == "transposed_convolution":
+            cause = "wrong_upsampling"  # its stride enlarges
         text = f"{_line(line)}: {_place(layer, layers)} has {_WORD_OF_SETTING.get(key, key)} "
         found.append(Difference(text + f"{_number(layer.settings.get(key))}.", cause, line.line))
     return found

@@ -16,6 +16,7 @@ from autograder.checks.architecture import (  # noqa: E402
     assert_layers,
     assert_no_way_around,
     assert_skips,
+    compare_layers,
     expect,
     settings_of,
     skip_levels,
@@ -260,7 +261,7 @@ class Strided(Plain):
         (NoSigmoid, "missing_sigmoid", "there is no sigmoid"),
         (Bilinear, "wrong_upsampling", "bilinear up-sampling 1"),
         (AveragePool, None, "average pooling 1"),
-        (Strided, None, "there is no max-pooling"),
+        (Strided, "missing_pooling", "there is no max-pooling"),
     ],
 )
 def test_what_is_missing_or_replaced_is_named(kind, cause, words):
@@ -301,6 +302,15 @@ class StridedOnce(Plain):
         self.fc1 = nn.Linear(72, 20)
 
 
+class TransposedOnce(Plain):
+    """One transposed convolution in the place of an up-sampling and its convolution."""
+
+    def decode(self, z):
+        y = F.relu(self.fc4(F.relu(self.fc3(z)))).view(-1, 8, 7, 7)
+        y = F.relu(F.conv_transpose2d(y, torch.ones(8, 4, 2, 2), stride=2))
+        return torch.sigmoid(self.conv4(F.interpolate(y, scale_factor=2)))
+
+
 class StridesForPooling(Plain):
     """The second pooling is a stride of 2."""
 
@@ -332,6 +342,7 @@ class ExtraSoftmax(Plain):
     [
         (NoPool, "missing_pooling", "there is no max-pooling at this place"),
         (StridesForPooling, "missing_pooling", "convolution 2 has stride 2"),
+        (TransposedOnce, "wrong_upsampling", "your network has the transposed convolution"),
         (StridedOnce, "wrong_stride", "convolution 1 has stride 2"),
         (Unpadded, "wrong_padding", "convolution 2 has padding 0"),
         (LargePool, None, "max-pooling 2 has kernel 4"),
@@ -342,6 +353,17 @@ def test_more_departures(kind, cause, words):
     explanation = failure(kind())
     assert explanation.cause == cause
     assert words in explanation.got
+
+
+def test_a_stride_that_enlarges_is_another_up_sampling():
+    """Where a list also takes transposed convolutions for its convolutions, their stride has to be 1."""
+    trace = traced(TransposedOnce())
+    both = ("convolution", "transposed_convolution")
+    kinds = ("linear", "relu", "linear", "relu", "upsample_nearest", both, "relu", "upsample_nearest", both, "sigmoid")
+    lines = [expect(kind, str(kind), **({"stride": 1} if kind is both else {})) for kind in kinds]
+    differences = compare_layers(trace.decoder(), lines)
+    assert [one.cause for one in differences] == ["wrong_upsampling", "wrong_upsampling"]
+    assert "the transposed convolution has stride 2" in differences[1].text
 
 
 class SkipLayer(SkipAdd):

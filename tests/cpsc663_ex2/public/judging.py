@@ -33,7 +33,7 @@ def assert_steps(records: Records, called: str, network: Network | None = None) 
 
     `network`: the one to look at where a run trains several. Raises CheckFailed, StudentError.
     """
-    trained = network or require_training(records, called=called)
+    trained = require_training(records if network is None else records.only(network), called=called)
     own = records.only(trained)
     assert_gradients_cleared(own, called=called)
     assert_steps_descend(own, called=called)
