@@ -327,7 +327,8 @@ def test_five_most_probable_classes(suite):
         "wrong_shape": five(suite, order[:4]),
         "returns_none": None,
         "wrong_type": ["class 1"] * 5,
-        None: five(suite, order[:5], SCORES),
+        "missing_softmax": five(suite, order[:5], SCORES),
+        None: five(suite, [order[9], *order[1:5]]),
     }
     for cause, answer in wrong.items():
         with pytest.raises(CheckFailed) as failure:
@@ -348,10 +349,33 @@ def test_pictures_are_cropped_or_padded_around_the_middle_or_from_a_corner(suite
     corner[:, :100] = image[:227]
     for right in (middle, corner, middle.astype(float)):
         suite.readouts.assert_fitted(right, image)
-    stretched = image[np.arange(227) * 300 // 227][:, np.arange(227) * 100 // 227]
-    for wrong in (stretched, np.where(middle == 0, 255, middle), middle + 1, middle[:224], np.roll(middle, 3, 0), None):
+    for wrong in (middle + 1, middle[:224], np.roll(middle, 3, 0), None):
         with pytest.raises(CheckFailed):
             suite.readouts.assert_fitted(wrong, image)
+
+
+def test_usual_slips_of_fitting_a_picture_are_named(suite):
+    image = suite.readouts.picture(300, 100, "float32")
+    right = np.zeros((227, 227, 3), np.float32)
+    right[:, 63:163] = image[36:263]
+    wrong = {
+        "resizes_image": image[np.arange(227) * 300 // 227][:, np.arange(227) * 100 // 227],
+        "padding_not_zero": np.where(right == 0, 1, right),
+        "transposed": right.transpose(1, 0, 2),
+        "wrong_dtype": right.astype(np.uint8),
+        None: right / 2,
+    }
+    for cause, answer in wrong.items():
+        with pytest.raises(CheckFailed) as failure:
+            suite.readouts.assert_fitted(answer, image)
+        assert cause_of(failure) == cause
+
+
+def test_a_picture_of_one_pixel_tells_no_slip(suite):
+    image = suite.readouts.picture(1, 1)
+    with pytest.raises(CheckFailed) as failure:
+        suite.readouts.assert_fitted(np.broadcast_to(image, (227, 227, 3)), image)
+    assert cause_of(failure) is None
 
 
 # ---- The convolutional network, and accuracies ----------------------------------------------------------------------

@@ -27,7 +27,6 @@ SUGGESTED = {
 
 
 OTHERS = {
-    "sgd": ("those of standard SGD", partial(formulas.descent, lr=RATE)),
     "adagrad": ("those of AdaGrad", partial(formulas.adagrad, lr=RATE)),
     "adam": ("those of Adam", partial(formulas.adam, lr=RATE)),
     "rmsprop": ("those of RMSprop, which forgets old squares", partial(formulas.rmsprop, lr=RATE)),
@@ -83,6 +82,7 @@ def test_momentum_steps(submission, probes):
             looks=[
                 ("wrong_rule", "they are those of a dampened gradient", partial(rule, new_share=1 - mu)),
                 ("wrong_rule", "they are those of Nesterov's momentum", partial(formulas.nesterov, lr=RATE, mu=mu)),
+                ("hyperparameter_ignored", "they are those of standard SGD, without a velocity", partial(rule, mu=0.0)),
                 ("hyperparameter_ignored", "they are those of mu = 0.9, whatever is asked for", partial(rule, mu=0.9)),
             ],
         )  # fmt: skip

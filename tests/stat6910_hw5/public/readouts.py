@@ -21,6 +21,10 @@ TOP5, FIT = "top5(model, image, class_names)", "fit_to_input(image)"
 HOW_MANY = 5
 # Sums of hundreds of float32 products, in another order than ours.
 RELATIVE, ABSOLUTE = 1e-3, 1e-4
+SAME_PICTURE = 0.9
+"""Correlation of a resized picture of independent pixels with the same one, resized with other settings."""
+FEW_PIXELS = 8
+"""With fewer, several mistakes give the same picture."""
 NUMBERS = (float, int, np.ndarray, np.number, torch.Tensor)
 
 
@@ -77,9 +81,10 @@ def assert_first(got: Any, pair: Pair, *, hide_expected: bool) -> None:
         {
             "what the ReLU behind it makes of it: the ReLU works in place, so keep a copy": np.maximum(expected, 0),
             "what the pooling behind it puts out": pair.pooled(),
-            "what the second convolution puts out": pair.convolution(1),
+            **{f"what convolution {number} puts out": pair.convolution(number - 1) for number in range(2, 6)},
         },
         FIRST,
+        "wrong_layer",
         "the raw output of the first convolution, before the ReLU and the pooling",
     )
     _require_all(array, expected, FIRST)
@@ -91,7 +96,8 @@ def assert_last(got: Any, pair: Pair, *, hide_expected: bool) -> None:
     """Raises CheckFailed unless the scores came, for every image."""
     expected = pair.scores()
     array = as_array(got, "the output of the last layer", called=LAST)
-    _tell_other(array, {"the softmax of the scores": softmax(expected)}, LAST, "the scores of the last layer itself")
+    _tell_other(array, {"the softmax of the scores": softmax(expected)}, LAST, "unasked_softmax",
+                "the scores of the last layer itself")  # fmt: skip
     if array.shape[-1:] != (CLASSES,):
         shape = (len(expected), CLASSES)
         fail(f"Its shape is {array.shape}.", called=LAST, cause="wrong_shape",
@@ -118,10 +124,15 @@ def _alike(one: Any, other: Any) -> bool:
     return one == other if isinstance(one, str) else True
 
 
-def _tell_other(array: Array, others: dict[str, Array], called: str, expected: str) -> None:
+def _tell_other(array: Array, others: dict[str, Array], called: str, cause: str, expected: str) -> None:
+    """Raises CheckFailed where one of these came instead; of the first image alone is as telling."""
     for what, other in others.items():
-        if array.shape == other.shape and np.allclose(array, other, rtol=RELATIVE, atol=ABSOLUTE):
-            fail(f"It is {what}.", called=called, expected=expected)
+        if any(_is(array, one) for one in (other, other[:1])):
+            fail(f"It is {what}.", called=called, cause=cause, expected=expected)
+
+
+def _is(array: Array, other: Array) -> bool:
+    return array.shape == other.shape and np.allclose(array, other, rtol=RELATIVE, atol=ABSOLUTE)
 
 
 def _require_all(array: Array, expected: Array, called: str) -> None:
@@ -174,12 +185,12 @@ def assert_top5(value: Any, scores: Array, class_names: Sequence[str], *, hide_e
              expected=over_all)  # fmt: skip
     if names != wanted:
         _fail_names(names, scores, class_names, order, hide_expected)
-    for what, other in (
-        ("the scores themselves", scores[best]),
-        ("those of a softmax over the five scores alone", softmax(scores[best])),
+    for cause, what, other in (
+        ("missing_softmax", "the scores themselves", scores[best]),
+        ("partial_softmax", "those of a softmax over the five scores alone", softmax(scores[best])),
     ):
         if np.allclose(probabilities, other, rtol=1e-3, atol=1e-6):
-            fail(f"The probabilities are {what}.", called=TOP5, expected=over_all)
+            fail(f"The probabilities are {what}.", called=TOP5, cause=cause, expected=over_all)
     assert_close(probabilities, right[best], "the five probabilities", called=TOP5, rtol=2e-3, atol=1e-5,
                  hide_expected=hide_expected)  # fmt: skip
 
@@ -198,7 +209,7 @@ def _fail_names(
     elif names in shifted:
         cause, what = "off_by_one", "Each name is that of the class beside the right one"
     elif names == list(class_names[:HOW_MANY]):
-        what = "These are the first five names of the list"
+        cause, what = "wrong_index", "These are the first five names of the list"
     fail(
         f"{what}: {', '.join(name[:20] for name in names)}",
         called=TOP5,
@@ -227,18 +238,49 @@ def assert_fitted(value: Any, image: Array) -> None:
     pixels = image.astype(np.float64)
     if any(np.allclose(array, _fit(pixels, row, column), atol=1e-6) for row in rows for column in columns):
         return
-    where = "zeros where it is padded, and the picture's own pixels elsewhere, neither stretched nor moved apart"
-    if min(image.shape[:2]) < SIDE and array.size and not np.any(array == 0):
-        fail("There are no zeros where the picture is too small.", called=called, expected=where)
-    missing = not np.isin(array[array != 0], np.unique(pixels)).all()
-    fail(
-        "There are pixels that the picture does not have." if missing else "The picture's pixels are at other places.",
-        called=called,
-        expected=where,
-    )
+    cause, what = _slip_of_fit(array, pixels, rows, columns)
+    fail(what, called=called, cause=cause,
+         expected="zeros where it is padded, and the picture's own pixels elsewhere, neither stretched nor moved "
+         "apart")  # fmt: skip
 
 
-def _ways(length: int) -> list[tuple[slice, slice]]:
+_Ways = list[tuple[slice, slice]]
+
+
+def _slip_of_fit(array: Array, pixels: Array, rows: _Ways, columns: _Ways) -> tuple[str | None, str]:
+    """What is wrong with a picture of the right size; a cause where one mistake gives all of its pixels."""
+    if min(pixels.shape[:2]) < FEW_PIXELS:
+        return None, "There are other pixels than the picture's own and zeros, or they are at other places."
+    fits = [_fit(pixels, row, column) for row in rows for column in columns]
+    outside = [_fit(np.ones_like(pixels), row, column) == 0 for row in rows for column in columns]
+    if any(np.allclose(array.transpose(1, 0, 2), fit, atol=1e-6) for fit in fits):
+        return "transposed", "The picture's rows have become columns."
+    if np.any(pixels % 1) and any(np.array_equal(array, np.trunc(fit)) for fit in fits):
+        return "wrong_dtype", "The picture's numbers were cut to whole ones."
+    if any(np.any(added) and np.allclose(array[~added], fit[~added], atol=1e-6) and array[added].all()
+           for fit, added in zip(fits, outside, strict=True)):  # fmt: skip
+        return "padding_not_zero", "There are no zeros where the picture is too small."
+    if _is_stretched(array, pixels):
+        return "resizes_image", "The picture was stretched or shrunk to this size."
+    if not np.isin(array[array != 0], np.unique(pixels)).all():
+        return None, "There are pixels that the picture does not have."
+    return None, "The picture's pixels are at other places."
+
+
+def _is_stretched(array: Array, pixels: Array) -> bool:
+    """Whether it is the picture as one of the usual ways to resize makes it."""
+    if pixels.shape == array.shape or min(pixels.shape) < 2 or not array.any():
+        return False
+    picture_ = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy())
+    for mode, smooth in (("nearest", False), ("bilinear", False), ("bilinear", True), ("bicubic", True)):
+        resized = torch.nn.functional.interpolate(picture_, (SIDE, SIDE), mode=mode, antialias=smooth)
+        like = np.corrcoef(resized[0].numpy().transpose(1, 2, 0).ravel(), array.ravel())[0, 1]
+        if like > SAME_PICTURE:
+            return True
+    return False
+
+
+def _ways(length: int) -> _Ways:
     """(where in the result, where in the picture) along one side: around the middle, or from either end."""
     difference = abs(length - SIDE)
     starts = sorted({0, difference // 2, difference - difference // 2, difference})
