@@ -373,7 +373,7 @@ def assert_skips(trace: Trace, *, where: str, called: str = "") -> None:
     fail(
         f"No skip connection starts at {layers}; " + "; ".join(told) + ".",
         called=called,
-        cause="skip_from_wrong_layer" if wrong and len(wrong) >= len(missing) else "skip_missing",
+        cause="skip_from_wrong_layer" if wrong and (not found or len(wrong) >= len(missing)) else "skip_missing",
         expected=f"{where}: a skip connection from each pooling layer to the up-sampling layer it corresponds to",
     )
 

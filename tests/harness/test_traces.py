@@ -480,7 +480,7 @@ class InputSkip(Plain):
         (Plain, "skip_missing", "nothing enters the decoder but the code"),
         (OneSkip, "skip_missing", "pooling layer 2"),
         (DeepSkip, "skip_from_wrong_layer", "the output of linear layer 1 enters the decoder"),
-        (InputSkip, "skip_missing", "the input image enters the decoder"),
+        (InputSkip, "skip_from_wrong_layer", "the input image enters the decoder"),
     ],
 )
 def test_skip_connections_that_are_missing_or_elsewhere_are_told(kind, cause, words):
