@@ -94,8 +94,11 @@ class CheckedNetwork:
 
     def moved_loss(self, place: Place, distance: float) -> float:
         """The loss with the first entry of one parameter moved."""
+        return self._moved_loss(place, distance, (0, 0))
+
+    def _moved_loss(self, place: Place, distance: float, entry: tuple[int, int]) -> float:
         parameter = self.params[place].copy()
-        parameter[0, 0] += distance
+        parameter[entry] += distance
         return self.loss_with(place, parameter)
 
     def derivative(self, place: Place) -> float:
@@ -106,12 +109,21 @@ class CheckedNetwork:
         """What the handout's formula gives with its epsilon."""
         return (self.moved_loss(place, EPSILON) - self.moved_loss(place, -EPSILON)) / (2 * EPSILON)
 
+    def _approximation(self, place: Place, entry: tuple[int, int]) -> float:
+        above, below = (self._moved_loss(place, step, entry) for step in (EPSILON, -EPSILON))
+        return (above - below) / (2 * EPSILON)
+
+    def _neighbours(self, place: Place) -> list[tuple[int, int]]:
+        """The entries that an index of 1 finds in the place of the first one; a bias has no second row."""
+        last = len(self.params[place]) - 1
+        return [(min(row, last), column) for row, column in ((0, 1), (1, 0), (1, 1)) if column or last]
+
     def slack(self, place: Place) -> float:
         """How far an approximation may be off: another small epsilon is as good, and so is float32 printing."""
         return 2 * abs(self.approximation(place) - self.derivative(place)) + 2e-6 * abs(self.derivative(place))
 
-    def bugs(self, place: Place) -> dict[str, tuple[float, ...]]:
-        """What an approximation with a known bug gives, by cause."""
+    def bugs(self, place: Place, rows: int = 1) -> dict[str, tuple[float, ...]]:
+        """What an approximation with a known bug gives, by cause, where the loss is the mean over so many rows."""
         above, here, below = (self.moved_loss(place, step) for step in (EPSILON, 0.0, -EPSILON))
         right = self.approximation(place)
         one_sided = ((above - here) / EPSILON, (here - below) / EPSILON)
@@ -119,6 +131,8 @@ class CheckedNetwork:
             "one_sided_difference": one_sided,
             "missing_factor_two": (2 * right,),
             "sign_flipped": (-right,),
+            "extra_batch_mean": (right / rows,) if rows > 1 else (),
+            "off_by_one": tuple(self._approximation(place, entry) for entry in self._neighbours(place)),
             # not divided at all; multiplied by epsilon instead of divided; two copies that are one and the same array
             "scaled_by_constant": (right * 2 * EPSILON, right * EPSILON**2, *(value / 2 for value in one_sided)),
         }
@@ -183,13 +197,14 @@ class CheckerRun:
     """What a run of gradient_checker left.
 
     text, numbers: what it printed. params: the parameters afterwards. moved: whether any was moved while the loss was
-    computed. propagated: whether back-propagation was run at all.
+    computed. rows: how many rows the loss was computed of, the last time. propagated: whether back-propagation was run.
     """
 
     text: str
     numbers: list[Printed]
     params: dict[Place, Any]
     moved: bool
+    rows: int
     propagated: bool
 
 
@@ -201,11 +216,12 @@ def run_checker(submission: Any, probes: Any, network: CheckedNetwork, *, replac
     given = probes.module("utils")
     data = given.DataSplit(np.repeat(network.row, ROWS, axis=0), np.full((ROWS, 1), float(network.label)))
     moved: list[bool] = []
+    rows: list[int] = []
     propagated: list[bool] = []
     model = {
-        "L1": _reporting_layer(network, "L1", moved, propagated, replaced),
+        "L1": _reporting_layer(network, "L1", moved, rows, propagated, replaced),
         "nonlinear1": relu_stand_in(),
-        "L2": _reporting_layer(network, "L2", moved, propagated, replaced),
+        "L2": _reporting_layer(network, "L2", moved, rows, propagated, replaced),
         "loss": given.softmax_cross_entropy(),
     }
     if replaced:
@@ -216,7 +232,7 @@ def run_checker(submission: Any, probes: Any, network: CheckedNetwork, *, replac
     call(submission, "gradient_checker", data, model, name="")
     text = probes.printed()
     params = {(layer, key): held_params(model[layer], f"model[{layer!r}]")[key] for layer, key in PLACES}
-    return CheckerRun(text, printed_numbers(text), params, any(moved), any(propagated))
+    return CheckerRun(text, printed_numbers(text), params, any(moved), rows[-1] if rows else 1, any(propagated))
 
 
 def bug_in(run: CheckerRun, network: CheckedNetwork, places: Sequence[Place]) -> str | None:
@@ -227,7 +243,7 @@ def bug_in(run: CheckerRun, network: CheckedNetwork, places: Sequence[Place]) ->
         share = min(1.0, abs(value / network.approximation(place)))
         return times_printed(value, run.numbers, share * network.slack(place)) > 0
 
-    bugs = {place: network.bugs(place) for place in places}
+    bugs = {place: network.bugs(place, run.rows) for place in places}
     found = [
         slug
         for slug in bugs[places[0]]
@@ -248,7 +264,12 @@ def whatever_backward_pass_does(judge: Callable[[bool], None]) -> None:
 
 
 def _reporting_layer(
-    network: CheckedNetwork, layer: str, moved: list[bool], propagated: list[bool], holds_gradient: bool
+    network: CheckedNetwork,
+    layer: str,
+    moved: list[bool],
+    rows: list[int],
+    propagated: list[bool],
+    holds_gradient: bool,
 ) -> StandIn:
     """A linear layer whose backward reports the network's gradients, whatever it is called with."""
     start = {key: network.params[layer, key] for key in ("W", "b")}
@@ -258,7 +279,9 @@ def _reporting_layer(
     def forward(fields: SimpleNamespace, X: Any) -> Array:
         params = {key: as_array(held_params(fields, layer)[key], key, shape=start[key].shape) for key in start}
         moved.append(any(not np.array_equal(params[key], start[key]) for key in start))
-        return linear(as_array(X, "X", ndim=2), params["W"], params["b"])
+        batch = as_array(X, "X", ndim=2)
+        rows.append(len(batch))
+        return linear(batch, params["W"], params["b"])
 
     def backward(fields: SimpleNamespace, X: Any, grad: Any) -> Array:
         propagated.append(True)

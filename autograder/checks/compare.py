@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from autograder.checks.diagnose import CAUSES, Context, examine
+from autograder.checks.diagnose import CAUSES, Context, examine, size_of
 
 Array = NDArray[np.float64]
 
@@ -234,8 +234,7 @@ def assert_close(
 
 def allowance(wanted: Array, rtol: float, atol: float) -> Array:
     """How far each entry of `wanted` may be missed."""
-    scale = float(np.max(np.abs(wanted), initial=0.0)) or 1.0
-    return rtol * np.abs(wanted) + atol * scale
+    return rtol * np.abs(wanted) + atol * size_of(wanted)
 
 
 def off_by(array: Array, wanted: Array) -> Array:

@@ -22,6 +22,9 @@ Alternative = NDArray[Any] | float | Callable[[], ArrayLike]
 RELATIVE_TOLERANCE = 1e-4
 ABSOLUTE_TOLERANCE = 1e-5
 
+# What rounding leaves where the right number is 0: a whole array of it has no size to be measured by.
+NEGLIGIBLE = 1e-12
+
 # A factor read off fewer entries than this could be a coincidence.
 ENTRIES_FOR_A_FACTOR = 3
 
@@ -103,7 +106,7 @@ CAUSES: Mapping[str, Cause] = _table(
         "forgets_history": "What earlier steps have gathered is overwritten: it has to be added up.",
         "no_bias_correction": "The moments start at zero, and the correction for that is missing or incomplete.",
         "missing_root": "A square root is missing.",
-        "missing_square": "A square is missing.",
+        "missing_square": "A square is missing in the formula.",
         "wrong_epsilon": "The small constant has another place or size than in the formula.",
         "one_sided_difference": "The approximation moves the parameter to one side only: use both sides.",
         "missing_factor_two": "The two points are 2ε apart: a factor of two is missing.",
@@ -233,9 +236,15 @@ def same(got: ArrayLike, wanted: ArrayLike) -> bool:
     left, right = np.asarray(got, dtype=np.float64), np.asarray(wanted, dtype=np.float64)
     if left.shape != right.shape:
         return False
-    scale = float(np.max(np.abs(right), initial=0.0)) or 1.0
     with np.errstate(all="ignore"):
-        return bool(np.all(np.abs(left - right) <= RELATIVE_TOLERANCE * np.abs(right) + ABSOLUTE_TOLERANCE * scale))
+        allowed = RELATIVE_TOLERANCE * np.abs(right) + ABSOLUTE_TOLERANCE * size_of(right)
+        return bool(np.all(np.abs(left - right) <= allowed))
+
+
+def size_of(wanted: Array) -> float:
+    """The largest |entry|, by which differences are measured; 1 where all entries are 0, apart from rounding."""
+    largest = float(np.max(np.abs(wanted), initial=0.0))
+    return largest if largest > NEGLIGIBLE else 1.0
 
 
 Found = Iterator[tuple[str, bool]]

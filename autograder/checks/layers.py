@@ -14,14 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autograder.checks.compare import as_array, as_mapping, attribute, call, function_of, require_object
-from autograder.sandbox.proxy import StandIn, call_unanswered, make
+from autograder.checks.compare import as_array, as_mapping, attribute, call, fail, function_of, require_object
+from autograder.sandbox.proxy import StandIn, StudentError, call_unanswered, make
 
 Array = NDArray[np.float64]
 Forward = Callable[..., Array]
 
 # The stand-ins are linear between the corners that our inputs keep away from: there any small step is exact.
 STEP = 1e-3
+
+# Batch sizes to try where a layer fails for one: the handout's own, 5, is among them.
+BATCH_SIZES = range(1, 11)
 
 
 class Layer:
@@ -67,9 +70,42 @@ class Layer:
         """What `backward` returns for copies of X and the upstream gradient."""
         return call(self.held, "backward", X, upstream, name=self.name)
 
+    def forward_and_backward(self, X: Array, upstream: Array, *, called: str = "") -> Any:
+        """What `backward` returns after `forward`, as the course calls them.
+
+        Raises CheckFailed where an array of another batch size would have fitted, and that one alone.
+        """
+        self.do_forward(X)
+        try:
+            return self.backward(X, upstream)
+        except StudentError as error:
+            if error.type_name != "ValueError":
+                raise
+            sizes = [size for size in BATCH_SIZES if self._takes_rows(size, X.shape[1], upstream.shape[1])]
+            if len(sizes) != 1:
+                raise
+            fail(
+                f"backward raises an error for {len(X)} rows, and works for {sizes[0]} rows alone:\n{error}",
+                called=called,
+                cause="hard_coded_batch",
+                expected="the gradients of a batch of any size",
+            )
+
+    def _takes_rows(self, rows: int, inputs: int, outputs: int) -> bool:
+        X, upstream = np.ones((rows, inputs)), np.ones((rows, outputs))
+        try:
+            self.do_forward(X)
+            self.backward(X, upstream)
+        except StudentError:
+            return False
+        return True
+
     def _entry(self, dict_name: str, key: str) -> Any:
         value = attribute(self.held, dict_name, self.name)
-        return as_mapping(value, [key], f"{self.name}.{dict_name}")[key]
+        entry = as_mapping(value, [key], f"{self.name}.{dict_name}")[key]
+        if entry is None:
+            fail(f"{self.name}.{dict_name}[{key!r}] is None", cause="wrong_type", expected="an array")
+        return entry
 
 
 def as_row(value: Any, columns: int, name: str, *, called: str = "", strict: bool = True) -> Array:
@@ -112,13 +148,21 @@ def pull_back(function: Callable[[Array], Array], at: Array, upstream: Array) ->
     return np.asarray(slopes.reshape(at.shape))
 
 
-def linear_stand_in(W: Array, b: Array, gradient: Mapping[str, Array] | None = None) -> StandIn:
-    """A right linear layer; its gradients are `gradient`, or zeros, until `backward` is called."""
+def linear_stand_in(
+    W: Array, b: Array, gradient: Mapping[str, Array] | None = None, calls: list[str] | None = None
+) -> StandIn:
+    """A right linear layer; its gradients are `gradient`, or zeros, until `backward` is called.
+
+    `calls` receives the name of each method that is called, as for `relu_stand_in`.
+    """
+    noted = [] if calls is None else calls
 
     def forward(fields: SimpleNamespace, X: Any) -> Array:
+        noted.append("forward")
         return linear(as_array(X, "X", ndim=2), *_parameters(fields))
 
     def backward(fields: SimpleNamespace, X: Any, grad: Any) -> Array:
+        noted.append("backward")
         W, b = _parameters(fields)
         X, upstream = as_array(X, "X", ndim=2), as_array(grad, "grad")
         as_array(grad, "grad", shape=(X @ W).shape)

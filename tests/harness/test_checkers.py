@@ -17,6 +17,7 @@ from autograder.checks.compare import CheckFailed, fail
 from autograder.sandbox.proxy import StudentError
 
 FORMATS = ("{}", "{:.4f}", "{:.6f}", "{:.10f}", "{:.5e}", "{!r}", "L1 W: {:.6f},", "(backprop: {:.6f})", "W={:+.6f}")
+ROWS = 10
 NETWORKS = [checked_network(seed, wrong=True) for seed in LIVELY_SEEDS]
 
 
@@ -60,17 +61,25 @@ def test_the_number_of_a_bug_is_not_taken_for_the_right_one(form, network):
 @pytest.mark.parametrize("network", NETWORKS, ids=LIVELY_SEEDS)
 @pytest.mark.parametrize("slug", NETWORKS[0].bugs(PLACES[0]))
 def test_a_bug_is_named_from_its_numbers(slug, network):
-    for form in range(len(network.bugs(PLACES[0])[slug])):
-        text = " ".join(f"{network.bugs(place)[slug][form]:.10f}" for place in PLACES)
-        run = CheckerRun(text, printed_numbers(text), {}, True, True)
+    bugs = {place: network.bugs(place, ROWS)[slug] for place in PLACES}
+    for form in range(min(map(len, bugs.values()))):
+        text = " ".join(f"{values[form]:.10f}" for values in bugs.values())
+        run = CheckerRun(text, printed_numbers(text), {}, True, ROWS, True)
+        if not all(values[form] for values in bugs.values()):  # the neighbour is a unit that is off: 0 says nothing
+            assert bug_in(run, network, PLACES) is None
+            continue
         assert bug_in(run, network, PLACES) == slug
         assert bug_in(run, network, PLACES[2:]) == slug
 
 
 def test_no_bug_is_named_from_other_numbers():
     for text in ("", "0.0 0.0 0.0 0.0", " ".join(str(NETWORKS[0].approximation(place)) for place in PLACES)):
-        run = CheckerRun(text, printed_numbers(text), {}, True, True)
+        run = CheckerRun(text, printed_numbers(text), {}, True, ROWS, True)
         assert bug_in(run, NETWORKS[0], PLACES) is None
+
+
+def test_a_mean_over_a_single_row_is_no_bug():
+    assert NETWORKS[0].bugs(PLACES[0], rows=1)["extra_batch_mean"] == ()
 
 
 def test_another_small_epsilon_is_as_good():

@@ -1,6 +1,7 @@
 """3.1.4: the student's backward_pass on layers of ours, against the reference's."""
 
 import dataclasses
+from collections import defaultdict
 
 import numpy as np
 from gradescope_utils.autograder_utils.decorators import number, visibility, weight
@@ -47,11 +48,12 @@ def right_gradients(reference, batch):
 
 
 def our_model(batch, a1, calls=None):
-    """Our own layers, as they are after the forward pass; `calls` learns which methods of the ReLU are called."""
+    """Our own layers, as they are after the forward pass; `calls` learns which methods of a layer are called."""
+    noted = defaultdict(list) if calls is None else calls
     return {
-        "L1": linear_stand_in(batch.W1, batch.b1),
-        "nonlinear1": relu_stand_in(a1, calls),
-        "L2": linear_stand_in(batch.W2, batch.b2),
+        "L1": linear_stand_in(batch.W1, batch.b1, calls=noted["L1"]),
+        "nonlinear1": relu_stand_in(a1, noted["nonlinear1"]),
+        "L2": linear_stand_in(batch.W2, batch.b2, calls=noted["L2"]),
         "loss": loss_stand_in(),
     }
 
@@ -66,29 +68,50 @@ def gradients_in(model):
     return found
 
 
-def without_mask(reference, batch, outputs, key):
-    """The first layer's gradient where the ReLU's backward is left out."""
+def chained(reference, batch, outputs, *, labels=None, second_input=None, scores_as_gradient=False, relu=None):
+    """The gradients by layer and name, with one link of the chain exchanged.
+
+    labels and second_input are handed to the loss and to the second layer; relu(a1, gradient) is the ReLU's part.
+    """
+    a1, h1, a2 = outputs
     model = right_model(reference, batch)
-    upstream = model["L2"].backward(outputs[1], model["loss"].backward(outputs[2], batch.y))
-    model["L1"].backward(batch.x, upstream)
-    return model["L1"].gradient[key]
+    gradient = a2 if scores_as_gradient else model["loss"].backward(a2, batch.y if labels is None else labels)
+    gradient = model["L2"].backward(h1 if second_input is None else second_input, gradient)
+    model["L1"].backward(batch.x, np.where(a1 > 0, gradient, 0.0) if relu is None else relu(a1, gradient))
+    return {(layer, key): model[layer].gradient[key] for layer, key in PLACES}
+
+
+def known_bugs(reference, batch, outputs, calls, place):
+    """What the known bugs would leave at a place, by cause."""
+    a1, _, a2 = outputs
+
+    def left_by(**exchanged):
+        return lambda: chained(reference, batch, outputs, **exchanged)[place]
+
+    # The first layer did not get what the ReLU returned: was it asked too late, or not at all?
+    unmasked = "wrong_order" if "backward" in calls["nonlinear1"] else "missing_mask"
+    bugs = {
+        "wrong_argument": (left_by(second_input=a1),),
+        "ignores_upstream": (left_by(scores_as_gradient=True),),
+        "wrong_label_index": (left_by(labels=np.argmax(a2, axis=1)[:, np.newaxis]),),
+        "wrong_order": (left_by(relu=lambda a1, gradient: np.where(gradient > 0, a1, 0.0)),),
+    }
+    return {**bugs, unmasked: (*bugs.get(unmasked, ()), left_by(relu=lambda a1, gradient: gradient))}
 
 
 def assert_gradients(reference, batch, model, calls, called):
     """What stands in the layers is what the reference computes."""
     expected, outputs = right_gradients(reference, batch)
-    # The first layer did not get what the ReLU returned: was it asked too late, or not at all?
-    slug = "wrong_order" if "backward" in calls else "missing_mask"
-    alternatives = {place: {} for place in PLACES}
-    for key in ("W", "b"):
-        alternatives["L1", key] = {slug: lambda key=key: without_mask(reference, batch, outputs, key)}
     for place, gradient in gradients_in(model).items():
+        name = "model[{!r}].gradient[{!r}]".format(*place)
+        if "backward" not in calls[place[0]] and not np.any(as_array(gradient, name, called=called)):
+            fail(f"{name} is all zero: backward of this layer is not called", called=called, cause="no_backward")
         assert_close(
             gradient,
             expected[place],
-            "model[{!r}].gradient[{!r}]".format(*place),
+            name,
             called=called,
-            context=Context(batch.rows, alternatives[place]),
+            context=Context(batch.rows, known_bugs(reference, batch, outputs, calls, place)),
             hide_expected=True,
         )
 
@@ -100,7 +123,7 @@ def assert_gradients(reference, batch, model, calls, called):
 def test_gradients(submission, reference, batch):
     """backward_pass leaves the right gradients in both linear layers"""
     _, outputs = right_gradients(reference, batch)
-    calls = []
+    calls = defaultdict(list)
     model = our_model(batch, outputs[0], calls)
     call(submission, "backward_pass", model, batch.x, *outputs, batch.y, name="")
     assert_gradients(reference, batch, model, calls, BACKWARD_PASS)
@@ -114,7 +137,7 @@ def test_next_batch(submission, reference):
     for case in MLP_CASES[:4]:
         first = mlp_batch(case, seed=1)
         second = dataclasses.replace(first, x=first.x[:1], y=(first.y[:1] + 1.0) % first.classes)
-        calls = []
+        calls = defaultdict(list)
         model = our_model(first, None, calls)
         for batch in (first, second):
             _, outputs = right_gradients(reference, batch)

@@ -30,8 +30,7 @@ def layer_for(submission, batch):
 
 def backward_in(layer, batch):
     """Forward and backward as the course calls them; what backward returns."""
-    layer.do_forward(batch.X)
-    return layer.backward(batch.X, batch.upstream)
+    return layer.forward_and_backward(batch.X, batch.upstream, called=BACKWARD)
 
 
 def right_layer(reference, batch):
@@ -94,7 +93,11 @@ def test_weight_gradient(submission, reference, batch):
     backward_in(layer, batch)
     expected = right_layer(reference, batch)[0].gradient["W"]
     ones = np.ones_like(batch.upstream)
-    context = Context(batch_size=batch.rows, alternatives={"ignores_upstream": lambda: batch.X.T @ ones})
+    alternatives = {
+        "ignores_upstream": lambda: batch.X.T @ ones,
+        "only_batch_one": tuple(np.outer(batch.X[row], batch.upstream[row]) for row in (0, -1)),
+    }
+    context = Context(batch_size=batch.rows, alternatives=alternatives)
     assert_close(layer.gradient("W"), expected, "gradient['W']", called=BACKWARD, context=context, hide_expected=True)
 
 
@@ -111,6 +114,7 @@ def test_bias_gradient(submission, reference, batch):
     alternatives = {
         "ignores_upstream": np.full_like(expected, batch.rows),
         "wrong_axis": (np.sum(batch.upstream, axis=1), np.full_like(expected, np.sum(batch.upstream))),
+        "only_batch_one": (batch.upstream[:1], batch.upstream[-1:]),
     }
     context = Context(batch_size=batch.rows, alternatives=alternatives)
     assert_close(gradient, expected, "gradient['b']", called=BACKWARD, context=context, hide_expected=True)

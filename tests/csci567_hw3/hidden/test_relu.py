@@ -29,6 +29,7 @@ def bugs_of_backward(X, upstream):
     return {
         "missing_mask": upstream,
         "inverted_mask": np.where(positive, 0.0, upstream),
+        "wrong_mask": (np.where(upstream > 0, upstream, 0.0), np.where(positive, X * upstream, 0.0), X * upstream),
         "ignores_upstream": np.where(positive, 1.0, 0.0),
     }
 
@@ -39,7 +40,7 @@ def bugs_of_backward(X, upstream):
 @given(batch=relu_batches())
 def test_forward(submission, reference, batch):
     """forward gives max(0, X) for every entry"""
-    alternatives = {"missing_relu": batch.X, "sign_flipped": np.minimum(batch.X, 0.0)}
+    alternatives = {"missing_relu": batch.X, "inverted_mask": np.minimum(batch.X, 0.0)}
     assert_close(
         Layer.make(submission, "relu").forward(batch.X),
         reference.relu().forward(batch.X),

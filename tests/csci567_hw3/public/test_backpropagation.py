@@ -4,6 +4,7 @@ from gradescope_utils.autograder_utils.decorators import number, tags, weight
 from hypothesis import given
 
 from autograder.checks.compare import as_mapping, call
+from autograder.checks.diagnose import Context
 from autograder.checks.gradients import assert_gradient
 from autograder.checks.layers import (
     cross_entropy,
@@ -50,6 +51,7 @@ def assert_layer_gradient(layer, name, parameters, batch):
             at=getattr(batch, parameter),
             name=f"model[{name!r}].gradient[{key!r}]",
             called=BACKWARD_PASS,
+            context=Context(batch_size=batch.rows),
         )
 
 

@@ -1,5 +1,7 @@
 """3.1.3: one step of gradient descent on layers of ours."""
 
+import dataclasses
+
 import numpy as np
 from gradescope_utils.autograder_utils.decorators import number, tags, weight
 from hypothesis import given
@@ -51,7 +53,11 @@ def test_step(submission, example):
         fail(f"{names}: the same after the step as before", called=called, cause=cause)
     for (layer, key), distance in moved.items():
         gradient = example.gradients[layer][key]
-        bugs = {"ascends": -gradient, "learning_rate_ignored": gradient / rate, "learning_rate_twice": gradient * rate}
+
+        def with_other_rate(place=(layer, key)):
+            return movements(submission, dataclasses.replace(example, rate=3 * rate), called)[place] / rate
+
+        bugs = {"ascends": -gradient, "learning_rate_ignored": with_other_rate, "learning_rate_twice": gradient * rate}
         name = f"(before - after) / learning rate, for model[{layer!r}].params[{key!r}]"
         assert_close(distance / rate, gradient, name, called=called, atol=1e-4, context=Context(alternatives=bugs))
 

@@ -95,8 +95,7 @@ def test_forward_adds_up(submission, batch):
 def test_weight_gradient(submission, batch):
     """backward stores the gradient of the loss with respect to W"""
     layer = layer_for(submission, batch)
-    layer.do_forward(batch.X)
-    layer.backward(batch.X, batch.upstream)
+    layer.forward_and_backward(batch.X, batch.upstream, called=BACKWARD)
     gradient = layer.gradient("W")
     assert_gradient(
         gradient,
@@ -116,8 +115,7 @@ def test_weight_gradient(submission, batch):
 def test_bias_gradient(submission, batch):
     """backward stores the gradient of the loss with respect to b"""
     layer = layer_for(submission, batch)
-    layer.do_forward(batch.X)
-    layer.backward(batch.X, batch.upstream)
+    layer.forward_and_backward(batch.X, batch.upstream, called=BACKWARD)
     gradient = layer.gradient("b")
     assert_gradient(
         as_row(gradient, batch.outputs, "gradient['b']", called=BACKWARD),
@@ -137,8 +135,7 @@ def test_bias_gradient(submission, batch):
 def test_input_gradient(submission, batch):
     """backward returns the gradient of the loss with respect to X"""
     layer = layer_for(submission, batch)
-    layer.do_forward(batch.X)
-    returned = layer.backward(batch.X, batch.upstream)
+    returned = layer.forward_and_backward(batch.X, batch.upstream, called=BACKWARD)
     assert_gradient(
         returned,
         lambda X: loss_along(batch, X=X),

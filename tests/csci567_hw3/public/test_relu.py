@@ -25,10 +25,10 @@ def test_forward(submission, batch):
         Layer.make(submission, "relu").forward(batch.X), "forward(X)", shape=batch.X.shape, called=FORWARD
     )
     positive = batch.X > 0
-    leaves_negatives = Context(alternatives={"missing_relu": batch.X})
+    bugs = Context(alternatives={"missing_relu": batch.X, "inverted_mask": np.minimum(batch.X, 0.0)})
     expected = np.zeros_like(batch.X)
     expected[positive] = batch.X[positive]
-    assert_close(output, expected, "forward(X)", called=FORWARD, context=leaves_negatives)
+    assert_close(output, expected, "forward(X)", called=FORWARD, context=bugs)
 
 
 @number("3.1.2.2")
