@@ -252,6 +252,21 @@ def _negated(records: Records) -> bool:
     )
 
 
+def assert_steps_for_batches(records: Records, batches: int, *, called: str) -> None:
+    """No step waits for as many batches as an epoch has: one step per epoch. Raises CheckFailed (too_few_steps).
+
+    A few batches to a step are a way to train in larger ones.
+    """
+    steps = records.of(Step)
+    if batches > 1 and steps and all(step.backwards >= batches for step in steps):
+        fail(
+            f"{steps[0].backwards} gradients were computed before the first step: there is one step for each epoch",
+            called=called,
+            cause="too_few_steps",
+            expected="optimizer.step() inside the loop over the batches",
+        )
+
+
 def assert_plain_steps(records: Records, *, called: str) -> None:
     """Every step by plain gradient descent is -learning rate · gradient, by the optimiser that was given.
 
@@ -406,7 +421,10 @@ def assert_loss_function(records: Records, functions: Sequence[str], *, called: 
 
 
 def assert_single_softmax(records: Records, *, called: str) -> None:
-    """What the loss function is given has the form it expects. Raises CheckFailed (double_softmax, or the facts)."""
+    """What the loss function is given has the form it expects.
+
+    Raises CheckFailed (double_softmax, missing_softmax, missing_logarithm).
+    """
     for loss in records.of(Loss):
         if not loss.gradients or loss.input is None or loss.input.ndim != 2 or not loss.input.size:
             continue
@@ -422,6 +440,7 @@ def assert_single_softmax(records: Records, *, called: str) -> None:
             fail(
                 f"nll_loss was given {form}",
                 called=called,
+                cause="missing_logarithm" if form == "probabilities" else "missing_softmax",
                 expected="nll_loss of logarithms of probabilities: F.log_softmax(scores, dim=1)",
             )
 

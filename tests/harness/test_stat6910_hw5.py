@@ -422,17 +422,6 @@ def test_layers_that_no_optimizer_sees_are_named(suite):
     suite.convolutional.assert_registered(cnn_of(torch.nn.Conv2d(1, 4, 3)))
 
 
-@pytest.mark.parametrize("size", [None, 64])
-def test_a_batch_size_that_is_written_into_a_network_is_found(suite, size):
-    def run(module, function, modules, inputs, called):
-        count = len(inputs[0][1])
-        outputs = [["", [count, 10]]] if count == size else []
-        hostile = [None, {"calls": 3}, {"calls": [{"outputs": [["", [np.zeros(3), 10]], ["", np.zeros(2)], 7]}]}]
-        return [*hostile, {"calls": [{"outputs": outputs}]}]
-
-    assert suite.common.only_batch_size(SimpleNamespace(run=run)) == size
-
-
 def test_a_softmax_over_the_images_is_named(suite):
     for dim, right in ((1, True), (0, False)):
         network = cnn_of(torch.nn.Flatten(), torch.nn.Softmax(dim=dim))
@@ -445,12 +434,27 @@ def test_a_softmax_over_the_images_is_named(suite):
 
 
 def test_an_accuracy_is_a_share_or_a_percentage(suite):
-    judge = partial(suite.common.assert_accuracy, expected=0.6, called="", others={"counting twice": 0.9})
+    judge = partial(
+        suite.common.assert_accuracy, expected=0.6, called="", others=[("wrong_divisor", "counting twice", 0.9)]
+    )
     judge(0.6)
     judge(60.0)
-    for wrong, said in ((0.9, "counting twice"), (0.61, "0.61"), (None, "None"), ([0.1, 0.2], "shape")):
-        with pytest.raises(CheckFailed, match=said):
+    for wrong, said, cause in (
+        (0.9, "counting twice", "wrong_divisor"),
+        (0.61, "0.61", None),
+        (None, "None", "wrong_type"),
+        ([0.1, 0.2], "shape", "wrong_shape"),
+    ):
+        with pytest.raises(CheckFailed, match=said) as failure:
             judge(wrong)
+        assert cause_of(failure) == cause
+
+
+def test_an_accuracy_that_two_mistakes_explain_has_no_cause(suite):
+    others = [("wrong_divisor", "one way", 0.3), ("last_batch_only", "another", 0.3)]
+    with pytest.raises(CheckFailed, match="one way") as failure:
+        suite.common.assert_accuracy(0.3, 0.6, "", others)
+    assert cause_of(failure) is None
 
 
 def test_costs_that_are_sums_are_told(suite):

@@ -175,6 +175,12 @@ SCRIPTS = {
     "exchanged": changed(CLASSIFIER, ("confusion_matrix(truth, guesses)", "confusion_matrix(guesses, truth)")),
     "softmax_twice": changed(CLASSIFIER, ("F.nll_loss(model", "F.cross_entropy(model")),
     "probabilities": changed(CLASSIFIER, ("F.log_softmax(self", "F.softmax(self")),
+    "scores": changed(CLASSIFIER, ("F.nll_loss(model(data)", "F.nll_loss(3 - model(data)")),
+    "one_step": changed(
+        dropped(CLASSIFIER, "optimizer.zero_grad()"),
+        ("        optimizer.step()\n        if", "        if"),
+        ("    if epoch == args.epochs:", "    optimizer.step()\n    if epoch == args.epochs:"),
+    ),
     "by_hand": changed(
         CLASSIFIER,
         ("optimizer.step()", "[p.data.sub_(0.5 * p.grad) for p in model.parameters()]"),
@@ -475,7 +481,8 @@ class TestScripts:
             ("head_only", {"parameters": "updates_subset"}),
             ("detached", {"parameters": "frozen_parameters"}),
             ("softmax_twice", {"softmax": "double_softmax"}),
-            ("probabilities", {"softmax": None}),
+            ("probabilities", {"softmax": "missing_logarithm"}),
+            ("scores", {"softmax": "missing_softmax"}),
             ("by_hand", {}),
         ],
     )
@@ -615,6 +622,15 @@ class TestFunctions:
     def test_clearing_is_judged_in_the_function_too(self, functions):
         _, records = functions("no_clearing").train()
         assert cause_of(judge.assert_gradients_cleared, records) == "no_zero_grad"
+
+    def test_one_step_for_all_batches_is_named(self, functions):
+        _, records = functions("one_step").train()
+        assert cause_of(judge.assert_steps_for_batches, records, 4) == "too_few_steps"
+        judge.assert_steps_for_batches(records, 5, called="x")  # some batches to a step
+
+    def test_a_step_for_each_batch_is_right(self, functions):
+        _, records = functions("classifier").train()
+        judge.assert_steps_for_batches(records, 4, called="x")
 
     def test_a_fixed_batch_size_is_named(self, functions):
         module = functions("fixed_batch")

@@ -14,6 +14,7 @@ from ..public.common import (
     CLASSES,
     CNN,
     RUN_BUDGET,
+    UNWEIGHTED,
     assert_accuracy,
     find_cnn,
     has_function,
@@ -94,13 +95,12 @@ def test_accuracy(probes, watched, show):
     labels[2 * MEASURED_BATCH :] = wrong[2 * MEASURED_BATCH :]
     right = labels == predicted
     parts = [right[start : start + MEASURED_BATCH] for start in range(0, MEASURED, MEASURED_BATCH)]
-    others = {
-        "the mean of the batches' accuracies, of which the last batch is smaller,": float(
-            np.mean([p.mean() for p in parts])
-        ),
-        "the last batch alone": float(parts[-1].mean()),
-        "dividing by the number of batches": float(right.sum() / len(parts)),
-    }
+    others = [
+        ("unweighted_batches", UNWEIGHTED, float(np.mean([part.mean() for part in parts]))),
+        ("last_batch_only", "the last batch alone", float(parts[-1].mean())),
+        ("wrong_divisor", "dividing by the number of batches", float(right.sum() / len(parts))),
+        ("inverted_accuracy", "the share of wrong answers", float(1 - right.mean())),
+    ]
     answer = probes.module(CNN).accuracy(network.handle, make_loader(probes, images, labels, MEASURED_BATCH))
     assert_accuracy(answer, float(right.mean()), ACCURACY, others)
 
@@ -138,5 +138,6 @@ def _assert_tests(records, digits):
         fail(
             "all pictures on which the trained network was evaluated are training pictures",
             called=RUN,
+            cause="measures_training_data",
             expected="the test accuracy, measured on the test pictures",
         )

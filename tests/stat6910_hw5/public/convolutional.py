@@ -49,7 +49,7 @@ def assert_deterministic(network: Network) -> None:
     called = f"model = {network.made}; model.eval(); model(images)"
     chance = [layer for layer in network.trace().layers() if layer.name in ("dropout", "noise")]
     if chance:
-        fail("Entries are dropped, or noise is added, in evaluation mode, too.", called=called,
+        fail("Entries are dropped, or noise is added, in evaluation mode, too.", called=called, cause="ignores_mode",
              expected="nn.Dropout, or F.dropout(x, p, training=self.training)")  # fmt: skip
     images = sample_images(network.role, 6)
     together = network.run(images)
@@ -57,7 +57,13 @@ def assert_deterministic(network: Network) -> None:
         alone = network.run(images[:count])
         if not np.allclose(alone, together[:count], rtol=SAME, atol=SAME):
             fail(f"An image gets other scores among {count} than among 6 images.", called=called,
+                 cause="ignores_mode" if _normalises_over_batch(network) else None,
                  expected="scores that depend on the image alone")  # fmt: skip
+
+
+def _normalises_over_batch(network: Network) -> bool:
+    """Whether a batch normalization uses the batch's own statistics in evaluation mode."""
+    return any(layer.settings.get("uses_batch_statistics") is True for layer in network.trace().layers())
 
 
 def assert_softmax_over_classes(trace: Trace, network: Network) -> None:
@@ -79,7 +85,7 @@ def assert_pooled_convolutions(network: Network) -> None:
     told = f"Your network, in the order in which it computes:\n{outline(layers)}"
     if len(convolutions) < CONVOLUTIONS:
         fail(f"There {'is one convolution' if convolutions else 'is no convolution'}.\n{told}", called=network.made,
-             expected=ORDER)  # fmt: skip
+             cause="missing_layer", expected=ORDER)  # fmt: skip
     unpooled = [number for number, layer in enumerate(convolutions, 1) if not _is_pooled(layer, layers)]
     # A third convolution without one is not against the handout; of two, each has its own.
     if len(convolutions) - len(unpooled) < CONVOLUTIONS:
@@ -88,7 +94,7 @@ def assert_pooled_convolutions(network: Network) -> None:
         fail(
             f"No max-pooling follows convolution {numbers}.\n{told}",
             called=network.made,
-            cause=None if averaged else "missing_pooling",
+            cause="wrong_pooling" if averaged else "missing_pooling",
             expected=ORDER,
         )
 

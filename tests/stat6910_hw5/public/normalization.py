@@ -39,13 +39,15 @@ class Place:
     """What stands behind one linear layer.
 
     number: of the linear layer, from 1. normalised: the operation that gives values of mean 0 and deviation 1 over the
-    batch; None where none does. along_rows: an operation that normalizes each image over its units.
+    batch; None where none does. along_rows: an operation that normalizes each image over its units. by_variance: one
+    that divides what has mean 0 by its variance.
     """
 
     number: int
     operations: tuple[Operation, ...]
     normalised: Operation | None
     along_rows: bool
+    by_variance: bool
 
 
 def sample_batch(count: int = BATCH) -> Images:
@@ -110,12 +112,24 @@ def _place(number: int, operations: tuple[Operation, ...], values: dict[int, Arr
     shown = [(operation, values[operation.output]) for operation in operations if _is_batch(values, operation)]
     normal = [o for o, value in shown if o.settings.get("uses_batch_statistics") or _is_normal(value)]
     rows = any(_is_normal(value.T) for _, value in shown)
-    return Place(number, operations, normal[0] if normal else None, rows and not normal)
+    squared = any(_is_divided_by_variance(value, before) for _, value in shown for _, before in shown)
+    return Place(number, operations, normal[0] if normal else None, rows and not normal, squared and not normal)
 
 
 def _is_batch(values: dict[int, Array], operation: Operation) -> bool:
     value = values.get(operation.output)
     return value is not None and value.ndim == 2 and value.shape[0] == BATCH and value.shape[1] > 1
+
+
+def _is_divided_by_variance(value: Array, before: Array) -> bool:
+    """Whether the columns are those of `before` less their mean, divided by their variance: 1 / deviation in size."""
+    if value.shape != before.shape:
+        return False
+    spread = before.std(axis=0)
+    right = (np.abs(value.mean(axis=0)) < MEAN * (1 + value.std(axis=0))) & (
+        np.abs(value.std(axis=0) * spread - 1) < DEVIATION
+    )
+    return bool(right.mean() >= MOST_COLUMNS and np.mean(np.abs(spread - 1) > 2 * DEVIATION) >= MOST_COLUMNS)
 
 
 def _is_normal(value: Array) -> bool:
@@ -125,27 +139,38 @@ def _is_normal(value: Array) -> bool:
 
 
 def assert_normalised(network: Network) -> list[Place]:
-    """Both hidden layers are normalized over the batch, the scores are not. Raises CheckFailed (wrong_axis)."""
+    """Both hidden layers are normalized over the batch, the scores are not.
+
+    Raises CheckFailed (missing_normalization, missing_root, wrong_axis, superfluous_layer, shared_layer).
+    """
     hidden, last = places(network)
     for place in hidden:
         if place.normalised is None:
+            cause, sentence = _slip_at(place)
             fail(
                 f"Behind linear layer {place.number} the values of a batch do not have mean 0 and deviation 1 in "
-                "training." + _over_units(place),
+                f"training.{sentence}",
                 called=network.made,
-                cause="wrong_axis" if place.along_rows else None,
+                cause=cause,
                 expected=ORDER,
             )
     if last.normalised is not None:
-        fail("The scores of the output layer are normalized, too.", called=network.made, expected=ORDER)
+        fail("The scores of the output layer are normalized, too.", called=network.made, cause="superfluous_layer",
+             expected=ORDER)  # fmt: skip
     _assert_apart(network, hidden)
     return hidden
 
 
-def _over_units(place: Place) -> str:
-    if not place.along_rows:
-        return ""
-    return " The values of each single image have: mean and deviation are taken over the units, and not over the batch."
+def _slip_at(place: Place) -> tuple[str, str]:
+    """(cause, a sentence about it) where a layer is not normalized."""
+    if place.along_rows:
+        return "wrong_axis", (
+            " The values of each single image have: mean and deviation are taken over the units, and not over the "
+            "batch."
+        )
+    if place.by_variance:
+        return "missing_root", " They are divided by their variance, and not by its root."
+    return "missing_normalization", ""
 
 
 def _assert_apart(network: Network, hidden: list[Place]) -> None:
@@ -157,6 +182,7 @@ def _assert_apart(network: Network, hidden: list[Place]) -> None:
                 f"One and the same normalization ({', '.join(sorted(first & second))}) serves both hidden layers, so "
                 "that their statistics are mixed.",
                 called=network.made,
+                cause="shared_layer",
                 expected="a batch normalization of its own for each hidden layer",
             )
 
@@ -183,6 +209,7 @@ def assert_settles(network: Network) -> None:
                 f"After {PASSES} batches in training mode, what is behind linear layer {place.number} is still not "
                 "normalized in evaluation mode.",
                 called=f"model = {network.made}; model.eval(); model(images)",
+                cause="statistics_not_kept",
                 expected="evaluation with the running mean and variance of the training batches, of each layer",
             )
 
@@ -203,5 +230,12 @@ def assert_alone(network: Network, images: Images) -> None:
             fail(
                 f"An image gets other scores when {count} of the images are evaluated than when all {len(images)} are.",
                 called=f"model = {network.made}; model.eval(); model(images)",
+                cause=None if _mixes_images(network) else "ignores_mode",
                 expected="in evaluation mode the running statistics, and not those of the images that are evaluated",
             )
+
+
+def _mixes_images(network: Network) -> bool:
+    """Whether a softmax runs over the images, which has nothing to do with normalization."""
+    softmaxes = [layer for layer in network.trace().layers() if "softmax" in layer.name]
+    return any(layer.settings.get("dim") not in (1, -1, None) for layer in softmaxes)

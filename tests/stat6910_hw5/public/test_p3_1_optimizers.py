@@ -13,6 +13,7 @@ from autograder.checks.training import (
     assert_plain_steps,
     assert_single_softmax,
     assert_steps_descend,
+    assert_steps_for_batches,
     call_watched,
 )
 from autograder.sandbox.proxy import StudentError
@@ -31,7 +32,7 @@ from .optimizers import (
     moves,
     summed,
 )
-from .training import TRAIN, assert_cost, plain_loader, small_task, torch_optimizer
+from .training import BATCHES, TRAIN, assert_cost, plain_loader, small_task, torch_optimizer
 
 RATE, MU = 0.05, 0.8
 
@@ -215,6 +216,7 @@ def test_training(submission, probes, show):
     )
     _, seen = trained_in(records, TRAIN)
     assert_gradients_cleared(seen, called=TRAIN)
+    assert_steps_for_batches(seen, BATCHES, called=TRAIN)
     assert_steps_descend(seen, called=TRAIN)
     assert_plain_steps(seen, called=TRAIN)
     assert_every_parameter_moves(seen, called=TRAIN)

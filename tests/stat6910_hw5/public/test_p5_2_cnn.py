@@ -10,12 +10,14 @@ from autograder.checks.training import (
     assert_gradients_cleared,
     assert_single_softmax,
     assert_steps_descend,
+    assert_steps_for_batches,
     assert_test_changes_nothing,
     assert_trains_in_train_mode,
 )
 
 from .common import find_cnn, trained_in
 from .convolutional import (
+    BATCHES,
     assert_deterministic,
     assert_pooled_convolutions,
     assert_registered,
@@ -55,6 +57,8 @@ def test_training(probes, watched, show):
     seen = watch_training(probes, network, watched)
     _, records = trained_in(seen.records, seen.called)
     assert_gradients_cleared(records, called=seen.called)
+    if seen.direct:
+        assert_steps_for_batches(records, BATCHES, called=seen.called)
     assert_steps_descend(records, called=seen.called)
     assert_every_parameter_moves(records, called=seen.called)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from autograder.checks.networks import Network
 from autograder.checks.training import make_loader, make_optimizer
 from autograder.sandbox.proxy import Probes
 
-from .common import CLASSES, load_digits
+from .common import CLASSES, UNWEIGHTED, load_digits
 
 Array = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ class Task:
     validation: Any
     costs: tuple[float, ...]
     accuracy: float
-    other_accuracies: dict[str, float]
+    other_accuracies: Sequence[tuple[str, str, float]]
 
     def curves_of(self, answer: Any, epochs: int) -> tuple[Array, Array]:
         """The two lists that train() returns. Raises CheckFailed."""
@@ -77,11 +78,12 @@ def small_task(probes: Probes, network: Network) -> Task:
         make_loader(probes, digits.train[count : count + VALIDATED], labels[count:], BATCH),
         costs_of(outputs[:count].reshape(count, -1), labels[:count]),
         float(validated.mean()),
-        {
-            "measuring it on the training pictures": float(right[:count].mean()),
-            "the mean of the batches' accuracies, of which the last batch is smaller,": float(np.mean(parts)),
-            "the last batch alone": parts[-1],
-        },
+        [
+            ("measures_training_data", "measuring it on the training pictures", float(right[:count].mean())),
+            ("unweighted_batches", UNWEIGHTED, float(np.mean(parts))),
+            ("last_batch_only", "the last batch alone", parts[-1]),
+            ("wrong_divisor", "dividing by the number of batches", float(validated.sum() / len(parts))),
+        ],
     )
 
 
@@ -103,14 +105,17 @@ def assert_cost(got: Any, expected: tuple[float, ...]) -> None:
     cost = as_scalar(got, "the cost", called=TRAIN)
     if _is_near(cost, expected):
         return
-    like = ""
+    cause, like = None, ""
     if _is_near(cost / BATCHES, expected):
-        like = ", the sum over the batches and not their mean"
+        cause, like = "sum_not_mean", ", the sum over the batches and not their mean"
     elif _is_near(cost / (BATCH * BATCHES), expected):
-        like = ", the sum over the pictures and not their mean"
+        cause, like = "sum_not_mean", ", the sum over the pictures and not their mean"
+    elif _is_near(cost * BATCH, expected):
+        cause, like = "extra_batch_mean", ", the batches' mean costs divided by the number of pictures"
     fail(
         f"The cost of an epoch in which the network hardly changes is {cost:.4f}{like}.",
         called=TRAIN,
+        cause=cause,
         expected="the mean of the cross-entropy cost over the training pictures of the epoch",
     )
 
