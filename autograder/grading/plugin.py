@@ -19,6 +19,7 @@ What can go wrong in a run, and where it is handled:
   subtest; skips are faults unless no points hang on them; `--runxfail` (see `run`) makes such marks void.
 - `set_score` is never called, or with too much, too little or NaN: `_rule` (see `scoring`).
 - Our own code does not come to an end: an alarm in `pytest_runtest_protocol`.
+- One item's checks use up the time of all: `pytest_runtestloop` gives every item its turn (see `turns`).
 - The grader is killed: the document written after the last check stands, and says what had not been run.
 - pytest itself fails, or a check or a person ends the session: `pytest_internalerror`, `pytest_keyboard_interrupt`.
 - The results cannot be written: ResultsWriter raises GraderError, in `start` already where the folder is at fault.
@@ -26,6 +27,7 @@ What can go wrong in a run, and where it is handled:
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any
@@ -41,8 +43,9 @@ from autograder.grading.fixtures import CheckFixtures, Credit, Running, Show, fi
 from autograder.grading.listing import NEEDS_FILE, CheckInfo, list_checks, overlooked
 from autograder.grading.results import Fault, LeaderboardEntry, RemarkRecord, Results, ResultsWriter
 from autograder.grading.sections import Section, clean
+from autograder.grading.turns import Turns
 from autograder.grading.verdict import Verdict
-from autograder.sandbox.proxy import GraderError, StudentTimeout
+from autograder.sandbox.proxy import GraderError, StudentTimeout, SubmissionProblem
 
 OVERRUN_FACTOR = 5
 """A check whose own code takes this many times its budget is at fault; the worker's time ends long before."""
@@ -95,6 +98,7 @@ class GradingPlugin(CheckFixtures):
         self._infos: dict[str, CheckInfo] = {}
         self._uncollected: list[Fault] = []
         self._no_worker = False
+        self._turns: Turns[pytest.Item] = Turns((), deadline)
         self._board = Board(
             assignment, (RemarkRecord(remark.severity, remark.file, clean(remark.text)) for remark in remarks)
         )
@@ -168,6 +172,26 @@ class GradingPlugin(CheckFixtures):
 
     # ---- Running ----------------------------------------------------------------------------------------------------
 
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run the checks, each item in its turn; True tells pytest that it has been done."""
+        self._load()
+        checks = ((self._infos[item.nodeid].item.id, item) for item in session.items)
+        self._turns = Turns(checks, self._deadline, self._assignment.budgets.check_seconds)
+        while (item := self._turns.next()) is not None:
+            # The check before was told of another next one where it used up its item's turn.
+            session._setupstate.teardown_exact(item)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=self._turns.likely_next())
+            if session.shouldstop:
+                raise session.Interrupted(session.shouldstop)
+        return True
+
+    def _load(self) -> None:
+        """Wait for the submission to be loaded, which counts against no item's turn."""
+        if any(info.uses_worker for info in self._infos.values()):
+            # What keeps it from being loaded is told again to every check that asks for the worker.
+            with contextlib.suppress(GraderError, SubmissionProblem):
+                self._session.load(self._deadline)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """One check from its start to its entry in the document."""
@@ -175,12 +199,13 @@ class GradingPlugin(CheckFixtures):
         budget = self._assignment.budgets.check_seconds
         show = Show(self._pictures)
         self.running = Running(self._infos[item.nodeid], Credit(item), budget, self._deadline, show=show)
-        remaining = self._deadline - time.monotonic()
-        with examples.profile(), alarm(max(LEAST_SECONDS, min(remaining, OVERRUN_FACTOR * budget))):
+        seconds = min(self._deadline - time.monotonic(), OVERRUN_FACTOR * budget, self._turns.seconds_left())
+        with examples.profile(), alarm(max(LEAST_SECONDS, seconds)):
             result = yield
-        lost = self._conclude(self.running)
-        self.running = None
-        if lost and self._until_loss:
+        running, self.running = self.running, None
+        if self._is_cut_short(running):
+            self._turns.put_off(item)
+        elif self._conclude(running) and self._until_loss:
             item.session.shouldstop = "points were lost"
         return result
 
@@ -215,6 +240,10 @@ class GradingPlugin(CheckFixtures):
         """A check must not end the session; somebody at the keyboard may."""
         if isinstance(excinfo.value, pytest.exit.Exception):
             self._board.faults.append(verdict.describe_fault(excinfo.value))
+
+    def _is_cut_short(self, running: Running) -> bool:
+        """Whether the alarm ended the check because its item's turn was over."""
+        return self._turns.seconds_left() <= 0 and any(isinstance(error, Overrun) for error in running.errors)
 
     # ---- Concluding -------------------------------------------------------------------------------------------------
 

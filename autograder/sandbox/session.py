@@ -125,8 +125,10 @@ class Session:
         if self._user_id is not None:
             _kill_all_of(self._user_id)
 
-    def load(self) -> None:
+    def load(self, deadline: float | None = None) -> None:
         """Wait until the submission is loaded; fills `protections` and `remarks`. A second call does nothing.
+
+        `deadline`: an end in `time.monotonic()` terms, whatever the time for loading is.
 
         Raises:
             GraderError: the worker could not be started, or confinement is required and not to be had.
@@ -143,7 +145,7 @@ class Session:
             self.protections = report
             self._problem = None
             try:
-                remarks, errors = worker.await_loading()
+                remarks, errors = worker.await_loading(deadline)
             except SubmissionProblem as problem:  # hung or died: once more, without the statements that compute
                 self._problem = problem
                 worker.kill()
@@ -168,11 +170,11 @@ class Session:
             StudentTimeout, StudentCrash: loading the submission hangs or ends Python.
             GraderError: the machine could not start a worker.
         """
-        self.load()
+        self.load(deadline)
         if self._problem is not None:
             raise self._problem
         self._empty_scratch()
-        worker, transport = self._worker_for_check()
+        worker, transport = self._worker_for_check(deadline)
         stopwatch = Stopwatch(seconds, self._setting.policy.patience, transport.process, deadline=deadline)
         check = CheckWorker(
             transport,
@@ -198,9 +200,9 @@ class Session:
         environment = self._environment()
         return (ForkingWorker if self._setting.forks else SpawnedWorker)(orders, environment)
 
-    def _worker_for_check(self) -> tuple[ForkingWorker | SpawnedWorker, Transport]:
+    def _worker_for_check(self, deadline: float | None) -> tuple[ForkingWorker | SpawnedWorker, Transport]:
         if not self._setting.forks:
-            return self._spawned_for_check()
+            return self._spawned_for_check(deadline)
         while True:
             try:
                 assert isinstance(self._worker, ForkingWorker)
@@ -214,9 +216,9 @@ class Session:
                     ) from None
                 self._worker = self._start()
                 self._worker.await_confinement()
-                self._worker.await_loading()
+                self._worker.await_loading(deadline)
 
-    def _spawned_for_check(self) -> tuple[SpawnedWorker, Transport]:
+    def _spawned_for_check(self, deadline: float | None) -> tuple[SpawnedWorker, Transport]:
         if self._spare is None and isinstance(self._worker, SpawnedWorker) and not self._worker.used:
             worker = self._worker  # the one that was started to load the submission
         else:
@@ -224,7 +226,7 @@ class Session:
                 self._worker.kill()
             worker = self._spare or self._start()  # type: ignore[assignment]
             worker.await_confinement()
-            worker.await_loading()
+            worker.await_loading(deadline)
         worker.used = True
         self._worker = worker
         self._spare = self._start()  # type: ignore[assignment]
@@ -399,9 +401,9 @@ class ForkingWorker:
             text = self._printed.all_text().strip()
             raise GraderError(f"the worker could not be started: {text[-2000:] or 'it ended without a word'}") from None
 
-    def await_loading(self) -> _Loading:
+    def await_loading(self, deadline: float | None = None) -> _Loading:
         """Remarks, and each module's error that kept it from being loaded. Raises StudentTimeout, StudentCrash."""
-        watch = Stopwatch(self._policy.import_seconds, self._policy.patience, self._process.pid)
+        watch = Stopwatch(self._policy.import_seconds, self._policy.patience, self._process.pid, deadline=deadline)
         try:
             return _read_loaded(self._receive(watch))
         except OutOfTime as spent:
@@ -506,10 +508,12 @@ class SpawnedWorker:
                 raise GraderError(f"the worker could not be started: {text or 'it ended without a word'}") from None
         return self._confinement
 
-    def await_loading(self) -> _Loading:
+    def await_loading(self, deadline: float | None = None) -> _Loading:
         """As :meth:`ForkingWorker.await_loading`."""
         if self._loaded is None:
-            watch = Stopwatch(self._policy.import_seconds, self._policy.patience, self._process.pid)
+            watch = Stopwatch(
+                self._policy.import_seconds, self._policy.patience, self._process.pid, deadline=deadline
+            )
             try:
                 self._loaded = _read_loaded(self.transport.receive(watch))
             except OutOfTime as spent:
