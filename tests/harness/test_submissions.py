@@ -1,8 +1,9 @@
 """Every submission in `submissions/` is graded end to end, and its manifest says what has to come out.
 
-Right ones get full points; a bug costs points on its own item and on no other. The gradings run beside each other, in
-as many processes as there are cores, as soon as the first test here asks for one: only those of the selected tests.
-Each is a fork of one process that has imported the grader, since starting Python takes longer than many a grading.
+Right ones get full points; a bug costs points on its own item and on no other, and is named where it has a name. The
+gradings run beside each other, in as many processes as there are cores, as soon as the first test here asks for one:
+only those of the selected tests. Each is a fork of one process that has imported the grader, since starting Python
+takes longer than many a grading.
 """
 
 import importlib.util
@@ -11,7 +12,7 @@ import math
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -95,6 +96,11 @@ class Grading:
                 losses[item.id] = missing
         return losses
 
+    def causes(self, item: str | None) -> set[str | None]:
+        """The causes named by the item's checks that gave less than full points."""
+        short = [check for check in self.results.tests if check.score < check.max_score]
+        return {check.extra_data.cause for check in short if check.extra_data.item == item}
+
     def explanation(self) -> str:
         """What a failed test shows: the checks that gave less than full points, with what they told the student."""
         short = [check for check in self.results.tests if check.score < check.max_score]
@@ -135,12 +141,13 @@ def marks_of(case: Case) -> list:
 
 
 def of_kind(kind: str) -> list:
-    """The cases of one kind, as parameters named after homework and folder."""
-    return [
-        pytest.param(case, id=f"{case.homework}-{case.submission.name}", marks=marks_of(case))
-        for case in CASES
-        if case.submission.kind == kind
-    ]
+    """The cases of one kind, as parameters."""
+    return as_parameters(case for case in CASES if case.submission.kind == kind)
+
+
+def as_parameters(cases: Iterable[Case]) -> list:
+    """Cases as parameters named after homework and folder."""
+    return [pytest.param(case, id=f"{case.homework}-{case.submission.name}", marks=marks_of(case)) for case in cases]
 
 
 def run_command(arguments: list[str], said: Path) -> None:
@@ -172,7 +179,7 @@ def gradings(request, tmp_path_factory) -> Iterator[dict[Case, Future]]:
     folder = tmp_path_factory.mktemp("results")
     callspecs = [getattr(item, "callspec", None) for item in request.session.items if item.path == request.path]
     cases = [callspec.params["case"] for callspec in callspecs if callspec and "case" in callspec.params]
-    cases = [case for case in cases if not marks_of(case)]
+    cases = [case for case in dict.fromkeys(cases) if not marks_of(case)]  # each once, whatever is asked of it
     # Torch in the importing process takes each fork of it some time to copy: only where a case needs it.
     imported = [name for name in IMPORTED if name != "torch" or WITH_TORCH.intersection(c.homework for c in cases)]
     processes = multiprocessing.get_context("forkserver")
@@ -209,6 +216,12 @@ def test_a_bug_costs_points_on_its_own_item_only(case, gradings):
     assert set(lost) <= case.may_lose, grading.explanation()
     if case.submission.lost is not None:
         assert lost == {case.submission.item: pytest.approx(case.submission.lost)}, grading.explanation()
+
+
+@pytest.mark.parametrize("case", as_parameters(case for case in CASES if case.submission.cause))
+def test_a_bug_with_a_name_is_named_on_its_item(case, gradings):
+    grading = gradings[case].result()
+    assert case.submission.cause in grading.causes(case.submission.item), grading.explanation()
 
 
 @pytest.mark.parametrize("homework", HOMEWORKS)
