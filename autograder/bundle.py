@@ -19,6 +19,7 @@ import msgspec
 
 from autograder.assignment import Assignment
 from autograder.data import find_digits, has_real_files, prepare_data, real_folder
+from autograder.stencil import make_stencil
 
 # Zip stores times without a zone and none before 1980.
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
@@ -115,6 +116,13 @@ def ready_data_entries(assignment: Assignment) -> Iterator[Entry]:
         with tempfile.TemporaryDirectory() as scratch:
             prepare_data(name, assignment.root, Path(scratch), assignment.data_at_most)
             yield from folder_entries(Path(scratch), f"data/{name}")
+
+
+def optional_stencil_entries(assignment: Assignment) -> Iterator[Entry]:
+    """The optional programs as they are handed out: one that is still so counts as not submitted."""
+    for name, content in make_stencil(assignment).items():
+        if name in assignment.files.optional:
+            yield Entry(f"stencils/{assignment.id}/{name}", content)
 
 
 def requirements_entry(assignment: Assignment) -> Entry:

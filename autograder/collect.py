@@ -39,7 +39,7 @@ _FOREIGN_ARCHIVES = frozenset({".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".x
 # Files that would steer Python or pytest instead of being imported.
 _STEERING = frozenset({"conftest.py", "sitecustomize.py", "usercustomize.py", "setup.py"})
 # Folders of the students' kit. Who hands in the whole kit has done nothing wrong, and need not hear about them.
-_KIT_FOLDERS = frozenset({"autograder", "reference", "tests"})
+_KIT_FOLDERS = frozenset({"autograder", "reference", "stencils", "tests"})
 # What a helper's name may hold: nothing that any file system reads as a path, a drive or a stream.
 _HELPER_NAME = re.compile(r"[\w .()\-]+")
 _LONGEST_PART = 255  # bytes, on common file systems
@@ -163,7 +163,7 @@ class _Stage:
     # -- required and optional files
 
     def _take_wanted(self, name: str, inventory: Inventory) -> None:
-        candidates = self._candidates(name, inventory)[:_MOST_TRIED]
+        candidates = self._written(name, self._candidates(name, inventory)[:_MOST_TRIED])
         unusable: list[tuple[Entry, str]] = []
         for index, entry in enumerate(candidates):
             problem = self._stage(entry, name)
@@ -177,6 +177,20 @@ class _Stage:
             severity: _Severity = "error" if name in self._files.required and name not in self._found else "warning"
             self._remark(severity, name, f"{entry.path} {problem}.")
             self._explained.add(name)
+
+    def _written(self, name: str, entries: list[Entry]) -> list[Entry]:
+        """The entries without those of an optional file that are still as they were handed out."""
+        handed_out = self._assignment.stencil_folder / name
+        if name not in self._files.optional or not name.endswith(".py") or not handed_out.is_file():
+            return entries
+        written = [entry for entry in entries if not self._same_text(entry, handed_out)]
+        if entries and not written:
+            self._remark(
+                "info",
+                name,
+                f"{entries[0].path} is optional and still as it was handed out: it counts as not submitted.",
+            )
+        return written
 
     def _candidates(self, name: str, inventory: Inventory) -> list[Entry]:
         """The entries that could be meant, the best one first."""

@@ -11,6 +11,7 @@ from autograder.bundle import (
     Entry,
     file_entry,
     folder_entries,
+    optional_stencil_entries,
     package_entries,
     ready_data_entries,
     requirement_lines,
@@ -100,6 +101,7 @@ def kit_entries(assignment: Assignment) -> Iterator[Entry]:
         if (assignment.folder / name).is_file():
             yield file_entry(assignment.folder / name, f"tests/{assignment.id}/{name}")
     yield from folder_entries(assignment.public_folder, f"tests/{assignment.id}/public")
+    yield from optional_stencil_entries(assignment)
     yield from package_entries()
     yield from ready_data_entries(assignment)
 

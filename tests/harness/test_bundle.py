@@ -124,6 +124,12 @@ def test_every_requirement_is_pinned(assignment):
 # ---- autograder build -----------------------------------------------------------------------------------------------
 
 
+def handed_out(assignment: Assignment) -> set[str]:
+    """The optional programs that students get: what is still so counts as not submitted."""
+    programs = [name for name in assignment.files.optional if (assignment.stencil_folder / name).is_file()]
+    return {f"stencils/{assignment.id}/{name}" for name in programs}
+
+
 def test_building_twice_gives_the_same_bytes(assignment, tmp_path):
     assert zip_bytes(tmp_path, build_entries(assignment)) == zip_bytes(tmp_path, build_entries(assignment))
 
@@ -137,7 +143,8 @@ def test_the_build_holds_what_gradescope_runs_and_this_assignment_only(assignmen
         for folder in (f"reference/{other.id}/", f"tests/{other.id}/public/", f"tests/{other.id}/hidden/"):
             assert any(name.startswith(folder) for name in entries) == (other == assignment), folder
     assert f"reference/{assignment.id}/{assignment.main}" in entries
-    assert {name.split("/")[0] for name in entries} == {
+    assert {name for name in entries if name.startswith("stencils/")} == handed_out(assignment)
+    assert {name.split("/")[0] for name in entries} - {"stencils"} == {
         *("README.md", "autograder", "bundle.env", "data", "install_cpu_torch.sh", "pyproject.toml", "reference"),
         *("requirements.txt", "run_autograder", "setup.sh", "tests"),
     }
@@ -228,6 +235,7 @@ def test_the_kit_has_the_students_files_on_top_and_the_public_checks(assignment,
     assert {name for name in kit if name.startswith("reference/")} == {
         f"reference/{assignment.id}/{name}" for name in assignment.files.given
     }
+    assert {name for name in kit if name.startswith("stencils/")} == handed_out(assignment)
 
 
 def test_the_kits_readme_is_one_page_with_both_commands(assignment, kit):
@@ -261,10 +269,10 @@ def test_handing_in_the_whole_kit_is_no_mistake(assignment, kit, tmp_path):
     unpack(kit.values(), tmp_path / "kit")
     collected = collect(tmp_path / "kit", assignment, tmp_path / "staged")
     assert collected.missing == []
-    assert collected.remarks == []
+    optional = {Path(name).name for name in handed_out(assignment)}
+    assert {remark.file for remark in collected.remarks} == optional  # they are still as they were handed out
     staged = {path.name for path in (tmp_path / "staged").iterdir()}
-    programs = {name for name in assignment.files.optional if (assignment.stencil_folder / name).is_file()}
-    assert staged == {*assignment.files.required, *assignment.files.given, *programs}
+    assert staged == {*assignment.files.required, *assignment.files.given}
 
 
 def test_making_a_kit_twice_gives_the_same_bytes(assignment, tmp_path):

@@ -143,6 +143,44 @@ def test_an_optional_file_is_staged_and_never_missed(assignment, source, staged)
     assert (staged / "curve.json").read_text() == "[1]"
 
 
+@pytest.fixture
+def with_program(tmp_path: Path) -> Assignment:
+    """An assignment with an optional program whose stencil is handed out."""
+    made = make_assignment(tmp_path / "course", required=("net.py",), optional=("extra.py",))
+    put(made.stencil_folder, {"extra.py": STENCIL})
+    return made
+
+
+STENCIL = "def extra():\n    raise NotImplementedError\n"
+UNTOUCHED = "extra.py is optional and still as it was handed out: it counts as not submitted."
+
+
+@pytest.mark.parametrize(
+    "text", [STENCIL, STENCIL.replace("\n", "\r\n"), "\ufeff" + STENCIL, STENCIL.rstrip() + " \n\n"]
+)
+def test_an_optional_program_as_handed_out_counts_as_not_submitted(with_program, source, staged, text):
+    put(source, {"net.py": SOLUTION, "extra.py": text, "stencils/hw/extra.py": STENCIL})
+    collected = collect(source, with_program, staged)
+    assert collected.found == {"net.py": "net.py"}
+    assert files_of(staged) == ["net.py"]
+    assert [(remark.severity, remark.file, remark.text) for remark in collected.remarks] == [
+        ("info", "extra.py", UNTOUCHED)
+    ]
+
+
+def test_an_optional_program_that_was_begun_counts(with_program, source, staged):
+    put(source, {"net.py": SOLUTION, "extra.py": STENCIL + "x = 1\n", "stencils/hw/extra.py": STENCIL})
+    collected = collect(source, with_program, staged)
+    assert collected.found == {"net.py": "net.py", "extra.py": "extra.py"}
+    assert collected.remarks == []
+
+
+def test_a_required_program_as_handed_out_is_submitted(with_program, source, staged):
+    put(with_program.stencil_folder, {"net.py": SOLUTION})
+    put(source, {"net.py": SOLUTION})
+    assert_taken(collect(source, with_program, staged))
+
+
 @pytest.mark.parametrize(
     ("contents", "origin"),
     [
