@@ -154,6 +154,7 @@ CAUSES: Mapping[str, Cause] = _table(
         "last_batch_only": "Only the last batch counts: add up over all of them.",
         "wrong_divisor": "The number of right answers is divided by another number than that of the examples.",
         "inverted_accuracy": "This is the share of wrong answers: the accuracy is that of the right ones.",
+        "smallest_score": "The class with the smallest score is taken, and not the one with the largest.",
         "counts_other_classes": "Pictures of other classes count, too: only those of the class itself belong here.",
         "sum_not_mean": "This is a sum where a mean is asked for.",
         "noise_on_target": "The noise is also in the target: only the input should be noisy.",
@@ -257,8 +258,9 @@ def _named_alternatives(got: NDArray[Any], expected: Array, context: Context) ->
         for form in forms if isinstance(forms, tuple) else (forms,):
             answer = np.asarray(form() if callable(form) else form, dtype=np.float64)
             if same(_in_shape_of(got, answer), answer):
-                # All zeros are what an unwritten function gives too, so they single nothing out.
-                yield slug, bool(np.any(answer))
+                # All zeros are what an unwritten function gives too, and the right values in another shape are no slip
+                # in the values: neither singles anything out.
+                yield slug, bool(np.any(answer)) and not same(_in_shape_of(answer, expected), expected)
 
 
 def _exact_transformations(got: NDArray[Any], expected: Array, context: Context) -> Found:

@@ -5,6 +5,7 @@ import pytest
 from gradescope_utils.autograder_utils.decorators import number, visibility, weight
 
 from autograder.checks.compare import assert_close, assert_unchanged
+from autograder.checks.diagnose import Context
 
 from ..public.two_layers import (
     FILE,
@@ -18,6 +19,8 @@ from ..public.two_layers import (
     outputs,
     student_gradients,
     student_outputs,
+    wrong_loss_gradients,
+    wrong_outputs,
 )
 
 
@@ -31,14 +34,16 @@ def test_five_hundred_units(probes):
         example = make_example(LARGE, seed)
         a1 = np.tanh(example.x @ example.W1 + example.b1)
         a2 = outputs(example.x, *example.parameters)
-        assert_close(student_outputs(probes, example), a2, "a2", called=FORWARD)
+        context = Context(alternatives=wrong_outputs(example))
+        assert_close(student_outputs(probes, example), a2, "a2", called=FORWARD, context=context)
         error2 = example.y - a2
         error1 = (example.W2 @ error2) * (1 - a1**2)
         wanted = {"W1": np.outer(example.x, error1), "b1": error1, "W2": np.outer(a1, error2), "b2": error2}
-        found = student_gradients(probes, example)
+        found, slips = student_gradients(probes, example), wrong_loss_gradients(example)
         for name in NAMES:
             got = in_shape(found[name], getattr(example, name), name)
-            assert_close(got, wanted[name], f"gradients[{name!r}]", called=GRADIENTS, hide_expected=True)
+            assert_close(got, wanted[name], f"gradients[{name!r}]", called=GRADIENTS, hide_expected=True,
+                         context=Context(alternatives=slips[name]))  # fmt: skip
 
 
 @number("1.8")

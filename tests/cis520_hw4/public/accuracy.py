@@ -65,17 +65,41 @@ class Exam:
         """NaN for a class without pictures."""
         return _per_class(self.labels, self.classes)
 
-    def likely_mistakes(self, kind: str) -> dict[str, list[float]]:
-        """Answers that a usual mistake gives, by its cause; where several would, none is named."""
+    @property
+    def lowest(self) -> Array:
+        """The classes with the smallest scores."""
+        return (self.classes + CLASSES // 2) % CLASSES
+
+    def likely_mistakes(self, kind: str) -> list[tuple[str, list[float]]]:
+        """(cause, answer) of usual mistakes; where several causes give an answer, none is to be named."""
+        right = self.labels == self.classes
         if kind == OVERALL:
-            return {}
-        right = np.array([np.sum((self.labels == c) & (self.classes == c)) for c in range(CLASSES)], dtype=float)
+            parts = [right[start : start + self.batch] for start in range(0, len(right), self.batch)]
+            single = [
+                ("unweighted_batches", float(np.mean([part.mean() for part in parts]))),
+                ("last_batch_only", float(parts[-1].mean())),
+                ("wrong_divisor", float(right.sum() / len(parts))),
+                ("inverted_accuracy", float(1 - right.mean())),
+                ("smallest_score", float(np.mean(self.labels == self.lowest))),
+            ]
+            return [(cause, [share]) for cause, share in single]
+        counts = np.bincount(self.labels[right], minlength=CLASSES).astype(float)
         predicted = np.bincount(self.classes, minlength=CLASSES)
         per_class = self.per_class
-        return {
-            "wrong_axis": list(right / np.maximum(predicted, 1)),
-            "off_by_one": [per_class[-1], *per_class[:-1]],
-        }
+        return [
+            ("wrong_axis", list(counts / np.maximum(predicted, 1))),
+            ("wrong_divisor", list(counts / len(right))),
+            ("off_by_one", [per_class[-1], *per_class[:-1]]),
+            ("off_by_one", [*per_class[1:], per_class[0]]),
+            ("off_by_one", per_class[:-1]),
+            ("off_by_one", per_class[1:]),
+            (
+                "counts_other_classes",
+                [float(np.mean((self.labels == c) == (self.classes == c))) for c in range(CLASSES)],
+            ),
+            ("inverted_accuracy", [1 - share for share in per_class]),
+            ("smallest_score", _per_class(self.labels, self.lowest)),
+        ]
 
 
 def _per_class(labels: Array, classes: Array) -> list[float]:
@@ -157,6 +181,7 @@ def _things_to_measure_with(probes: Probes, exam: Exam) -> dict[str, Any]:
     images[:, 0, 0, 0] = np.arange(len(images)) / SCALE
     scores = np.full((len(images), CLASSES), -4.0, dtype=np.float32)
     scores[np.arange(len(images)), exam.classes] = -0.2
+    scores[np.arange(len(images)), exam.lowest] = -6.0
     loader = make_loader(probes, images, exam.labels, exam.batch)
     return {
         "model": probes.run("functions", "known_answers", scores),
@@ -190,14 +215,14 @@ def _found(measured: Measured, wanted: Sequence[float]) -> bool:
 
 
 def _fail_measured(measured: Measured, kind: str, exam: Exam, wanted: Sequence[float] | None) -> NoReturn:
-    causes = [cause for cause, answer in exam.likely_mistakes(kind).items() if _found(measured, answer)]
+    causes = {cause for cause, answer in exam.likely_mistakes(kind) if _found(measured, answer)}
     shown = _shown(measured.value) or measured.printed.strip()[:400] or "nothing"
     counts = ", ".join(str(int(number)) for number in np.bincount(exam.labels, minlength=CLASSES))
     of = f" ({len(exam.labels)} pictures in batches of {exam.batch}; of the classes 0 to 9 there are {counts})"
     fail(
         f"for a network of ours whose answers are known, it gives {shown}",
         called=measured.called,
-        cause=causes[0] if len(causes) == 1 else None,
+        cause=causes.pop() if len(causes) == 1 else None,
         expected=f"{_numbers(wanted)}, or the same in per cent{of}" if wanted else f"the accuracies{of}",
     )
 

@@ -22,6 +22,7 @@ from .two_layers import (
     student_gradients,
     student_outputs,
     wrong_loss_gradients,
+    wrong_outputs,
 )
 
 
@@ -46,7 +47,8 @@ def assert_gradient_of(probes, example, name):
 def test_forward(probes, example):
     """forward gives a2 = sigmoid(tanh(x W1 + b1) W2 + b2)"""
     wanted = outputs(example.x, *example.parameters)
-    assert_close(student_outputs(probes, example), wanted, "a2", called=FORWARD)
+    context = Context(alternatives=wrong_outputs(example))
+    assert_close(student_outputs(probes, example), wanted, "a2", called=FORWARD, context=context)
 
 
 @number("1.2")

@@ -69,7 +69,7 @@ def test_modes(submission, probes, show):
     called = f"{network.made}(pictures)"
     evaluated, trained = network.trace().layers(), network.trace(training=True).layers()
     if settings_of(evaluated, "dropout"):
-        fail("dropout drops in evaluation mode, too", called=f"{called} after model.eval()", cause="not_in_eval_mode",
+        fail("dropout drops in evaluation mode, too", called=f"{called} after model.eval()", cause="ignores_mode",
              expected="nn.Dropout, or F.dropout(x, p, training=self.training)")  # fmt: skip
     for mode, layers in ((False, evaluated), (True, trained)):
         own = [settings.get("uses_batch_statistics") is True for settings in settings_of(layers, "batch_norm")]
@@ -77,11 +77,11 @@ def test_modes(submission, probes, show):
             fail(
                 f"batch normalization {'does not use' if mode else 'uses'} the batch's own mean and variance in "
                 f"{'training' if mode else 'evaluation'} mode",
-                called=called, cause=None if mode else "not_in_eval_mode",
+                called=called, cause="ignores_mode",
                 expected="those of the batch in training, the running ones in evaluation",
             )  # fmt: skip
     some = load_clothes(probes).test[:4]
     first, second = scores_of(network, some), scores_of(network, some)
     if first.shape != second.shape or not np.allclose(first, second, atol=1e-6):
         fail("in evaluation mode, the same pictures give other outputs the second time", called=called,
-             cause="not_in_eval_mode", expected="the same outputs: chance has no place in evaluation")  # fmt: skip
+             cause="ignores_mode", expected="the same outputs: chance has no place in evaluation")  # fmt: skip

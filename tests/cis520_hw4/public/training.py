@@ -21,6 +21,7 @@ from autograder.checks.networks import CLASSIFIER, Network, find_network
 from autograder.checks.once import Once
 from autograder.checks.training import (
     Trained,
+    assert_steps_for_batches,
     call_watched,
     make_arguments,
     make_device,
@@ -164,9 +165,10 @@ def _run(probes: Probes, functions: list[Function], available: dict[str, Any]) -
 
 
 def assert_every_batch(training: Training) -> None:
-    """A training function goes through the whole training loader in every epoch. Raises CheckFailed."""
+    """A training function goes through the whole training loader in every epoch. Raises CheckFailed (too_few_steps)."""
     if not training.by_function or training.records.ended:
         return
+    assert_steps_for_batches(training.records, BATCHES, called=training.called)
     calls = sum(1 for call in training.records.of(Call) if call.trained and not call.part)
     expected = BATCHES * training.epochs
     if calls < expected:
@@ -174,6 +176,7 @@ def assert_every_batch(training: Training) -> None:
             f"in {training.epochs} epoch(s) over {BATCHES} batches, a loss was computed and differentiated for "
             f"{calls} batches",
             called=training.called,
+            cause="too_few_steps",
             expected=f"{expected}: each batch of the loader, once in every epoch",
         )
 

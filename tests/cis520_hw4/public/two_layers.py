@@ -65,8 +65,7 @@ def network_examples(cases: Any = CASES) -> st.SearchStrategy[Example]:
 
 def outputs(x: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> Array:
     """Equations 1 to 4."""
-    z2 = np.tanh(x @ W1 + b1) @ W2 + b2
-    return 0.5 * (1 + np.tanh(0.5 * z2))
+    return _sigmoid(np.tanh(x @ W1 + b1) @ W2 + b2)
 
 
 def loss(example: Example, parameters: tuple[Array, ...]) -> float:
@@ -75,17 +74,60 @@ def loss(example: Example, parameters: tuple[Array, ...]) -> float:
     return float(np.sum(example.y * np.log(a2) + (1 - example.y) * np.log(1 - a2)))
 
 
-def wrong_loss_gradients(example: Example) -> dict[str, dict[str, Array]]:
+def wrong_outputs(example: Example) -> dict[str, tuple[Array, ...]]:
+    """What `forward` gives with usual mistakes, by their cause."""
+    x, (W1, b1, W2, b2) = example.x, example.parameters
+    hidden, no_first = np.tanh(x @ W1 + b1), np.tanh(x @ W1)
+    z2 = hidden @ W2 + b2
+    others = (_sigmoid(x @ W1 + b1), np.maximum(x @ W1 + b1, 0))
+    powers = np.exp(z2)
+    return {
+        "missing_bias": (_sigmoid(no_first @ W2 + b2), _sigmoid(hidden @ W2), _sigmoid(no_first @ W2)),
+        "missing_sigmoid": (z2,),
+        "wrong_dtype": (np.rint(_sigmoid(z2)),),
+        "missing_activation": (_sigmoid((x @ W1 + b1) @ W2 + b2),),
+        "wrong_activation": (*(_sigmoid(other @ W2 + b2) for other in others), powers / powers.sum(), np.tanh(z2)),
+    }
+
+
+def wrong_loss_gradients(example: Example) -> dict[str, dict[str, tuple[Array, ...]]]:
     """By parameter, the gradients that usual mistakes give, by their cause."""
-    a1 = np.tanh(example.x @ example.W1 + example.b1)
-    a2 = outputs(example.x, *example.parameters)
-    right = _from_errors(example, a1, example.y - a2)
-    return {name: {"sign_flipped": -right[name]} for name in NAMES}
+    z1 = example.x @ example.W1 + example.b1
+    a1, a2 = np.tanh(z1), outputs(example.x, *example.parameters)
+    error2, slope = example.y - a2, 1 - np.tanh(z1) ** 2
+    back = example.W2 @ error2
+    slips: dict[str, list[dict[str, Array]]] = {
+        "sign_flipped": [_from_errors(example, a1, -error2, -back * slope)],
+        "missing_derivative": [_from_errors(example, a1, error2, back)],
+        "wrong_derivative": [
+            _from_errors(example, a1, error2, back * other)
+            for other in (1 - z1**2, a1 * (1 - a1), z1 * (1 - z1), 1 - a1)
+        ],
+        "extra_derivative": [_through(example, a1, error2 * a2 * (1 - a2), slope)],
+        "missing_term": [
+            _through(example, a1, part, slope) for part in (example.y * (1 - a2), -(1 - example.y) * a2)
+        ],
+        "ignores_upstream": [
+            _from_errors(example, a1, error2, error * slope)
+            for error in (example.W2.sum(axis=1), np.ones_like(slope))
+        ],
+        "missing_activation": [_from_errors(example, z1, error2, back * slope)],
+    }  # fmt: skip
+    return {name: {cause: tuple(one[name] for one in made) for cause, made in slips.items()} for name in NAMES}
 
 
-def _from_errors(example: Example, a1: Array, error2: Array) -> dict[str, Array]:
-    error1 = (example.W2 @ error2) * (1 - a1**2)
-    return {"W1": np.outer(example.x, error1), "b1": error1, "W2": np.outer(a1, error2), "b2": error2}
+def _through(example: Example, a1: Array, error2: Array, slope: Array) -> dict[str, Array]:
+    """The gradients where the error at the output is this one."""
+    return _from_errors(example, a1, error2, (example.W2 @ error2) * slope)
+
+
+def _sigmoid(z: Array) -> Array:
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * z)))
+
+
+def _from_errors(example: Example, a1: Array, error2: Array, error1: Array) -> dict[str, Array]:
+    W1, W2 = np.asarray(np.outer(example.x, error1), np.float64), np.asarray(np.outer(a1, error2), np.float64)
+    return {"W1": W1, "b1": error1, "W2": W2, "b2": error2}
 
 
 def student_outputs(probes: Probes, example: Example) -> Array:
