@@ -318,6 +318,19 @@ class TestOnlyTheCpu:
         """
         assert run(text)[0] == (False, False)
 
+    def test_ready_made_networks_do_not_load_the_compiler(self, run):
+        text = """
+            import sys
+            from torchvision.models import alexnet, get_model
+            from torchvision.ops import MLP, roi_align
+            from torchvision.models.segmentation import fcn_resnet50
+            def answer():
+                get_model("resnet18")
+                kinds = [type(MLP(2, [1])).__name__, type(fcn_resnet50(weights_backbone=None)).__name__]
+                return kinds, "sympy" in sys.modules
+        """
+        assert run(text)[0] == (["MLP", "FCN"], False)
+
     def test_training_at_import_leaves_checks_able_to_train(self, run):
         text = """
             import torch
@@ -334,6 +347,61 @@ class TestOnlyTheCpu:
         value, remarks, _ = run(text)
         assert value > 0
         assert remarks == []
+
+
+LOOKS = (
+    "layer.weight",
+    "layer.state_dict()['weight']",
+    "next(layer.parameters())",
+    "copy.deepcopy(layer).weight",
+    "layer.requires_grad_(False)._parameters['weight']",
+    "torch.nn.Sequential(layer).half().float()[0].weight",
+    "layer(torch.eye(4096)[:, :]).detach().sub(layer.bias).T",
+)
+
+
+class TestLargeLayers:
+    def test_they_cost_no_memory_until_somebody_looks(self, run):
+        text = """
+            import resource
+            from torch import nn
+            def used(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            def answer():
+                before = used()
+                layers = nn.Sequential(nn.Flatten(), nn.Linear(4096, 4096))
+                built = used()
+                layers[1].weight
+                return built - before, used() - before
+        """
+        (built, looked_at), _, _ = run(text)
+        assert built < 30 < 60 < looked_at
+
+    @pytest.mark.parametrize("look", LOOKS)
+    def test_whoever_looks_finds_the_usual_numbers_and_chance_undisturbed(self, run, look):
+        text = f"""
+            import copy, torch
+            def answer():
+                torch.manual_seed(1)
+                weight = torch.nn.init.kaiming_uniform_(torch.empty(4096, 4096), a=5**0.5)
+                torch.manual_seed(1)
+                layer = torch.nn.Linear(4096, 4096)
+                state = torch.get_rng_state()
+                seen = {look}
+                return torch.allclose(seen, weight, atol=1e-3), torch.equal(state, torch.get_rng_state())
+        """
+        assert run(text)[0] == (True, True)
+
+    def test_weights_that_are_put_there_stay(self, run):
+        text = """
+            import torch
+            def answer():
+                layer = torch.nn.Linear(4096, 4096, bias=False)
+                layer._parameters["weight"] = torch.nn.Parameter(torch.ones(4096, 4096))
+                loaded = torch.nn.Linear(4096, 4096, bias=False)
+                loaded.load_state_dict(layer.state_dict())
+                return float(layer.weight.sum()), float(loaded(torch.ones(1, 4096)).sum())
+        """
+        assert run(text)[0] == (2.0**24, 2.0**24)
 
 
 class TestStandIns:

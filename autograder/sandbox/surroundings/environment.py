@@ -3,6 +3,7 @@
 :func:`install` is called once, after the confinement and before the submission is loaded. From then on
 
 - what asks for a GPU, for worker processes or for torch's compiler stays on this processor (`cpu_only`, `lean_torch`);
+- the weights of very large layers wait until somebody looks at them (`large_layers`);
 - `import torchvision` works beside a torch of another build, and costs 0.15 s only where it is imported;
 - its MNIST classes read the grader's data, whatever folder the script names;
 - progress bars, TensorBoard, Colab and notebook displays are stood in for (`stand_ins`);
@@ -30,16 +31,25 @@ from typing import Any
 import torch
 
 from autograder.sandbox.policy import Orders
-from autograder.sandbox.surroundings import cpu_only, lean_torch, stand_ins
+from autograder.sandbox.surroundings import cpu_only, large_layers, lean_torch, stand_ins
 from autograder.sandbox.surroundings.notices import Notices, Remark
 
 # A preload is imported before it is known whether anything is to be installed; this must not wait for the first check.
 lean_torch.postpone_compiler()
 
-SET_ASIDE = ("torchvision._meta_registrations", "torchvision._autograd_registrations")
-"""They describe torchvision's compiled operators to torch's compiler, and fail where those operators do not load."""
-POSTPONED = ("torchvision.models", "torchvision.ops")
-"""They pull in torch's compiler: imported when something in them is used."""
+SET_ASIDE = (
+    "torchvision._meta_registrations",
+    "torchvision._autograd_registrations",
+    "torchvision.ops._register_onnx_ops",
+)
+"""They describe torchvision's compiled operators to torch's compiler and exporter. The first two fail where those
+operators do not load, the third takes seconds and tens of megabytes."""
+POSTPONED = (
+    "torchvision.models",
+    *(f"torchvision.models.{kind}" for kind in ("detection", "optical_flow", "quantization", "segmentation", "video")),
+    "torchvision.ops",
+)
+"""Large, and rarely needed: imported when something in them is used."""
 DATA_SETS = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist"}
 NO_NETWORK = "the grader has no network, and no copy of {what}; use the data set that the handout names."
 SAVED_HERE = "{path} cannot be written here; it was saved as {name} in the current folder instead."
@@ -49,6 +59,7 @@ def install(orders: Orders, remark: Callable[[Remark], None]) -> Notices:
     """Prepare this process for the submission; returns where its notices go."""
     notices = Notices(Path(orders.folder), remark)
     cpu_only.install(notices)
+    large_layers.install()
     for name in [name for name in sys.modules if _is_below(name, stand_ins.ALWAYS)]:
         del sys.modules[name]  # torch has imported tqdm for itself
     sys.meta_path.insert(0, Surroundings(Path(orders.data_folder), notices))
@@ -119,10 +130,10 @@ class Surroundings(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class _Empty(importlib.abc.Loader):
-    """A module without content."""
+    """A module that registers nothing."""
 
     def exec_module(self, module: types.ModuleType) -> None:
-        pass
+        module._register_custom_op = lambda: None  # type: ignore[attr-defined]  # torchvision.ops calls it
 
 
 class _ThenChange(importlib.abc.Loader):

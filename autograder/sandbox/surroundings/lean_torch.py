@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 COMPILER = "torch._dynamo"
+UTILITIES = COMPILER + ".utils"
 
 
 class AbsentCompiler(types.ModuleType):
@@ -32,20 +33,25 @@ class AbsentCompiler(types.ModuleType):
         """Outside of a compilation a function that must not be compiled is the function itself."""
         return function
 
+    @staticmethod
+    def is_compile_supported(device: Any) -> bool:
+        """Asked for by `torchvision.ops` on its import, and answered so that it never compiles."""
+        return False
+
     def __getattr__(self, name: str) -> Any:
         # `inspect` asks every module for `__file__`; only a package's `__path__` is asked for by who imports from it.
-        if name.startswith("__") and name != "__path__":
+        if name.startswith("__") and (name, self.__name__) != ("__path__", COMPILER):
             raise AttributeError(name)
-        if sys.modules.get(COMPILER) is self:
-            del sys.modules[COMPILER]
-            importlib.import_module(COMPILER)
-        return getattr(sys.modules[COMPILER], name)
+        for absent in (COMPILER, UTILITIES):
+            if isinstance(sys.modules.get(absent), AbsentCompiler):
+                del sys.modules[absent]
+        return getattr(importlib.import_module(self.__name__), name)
 
 
 def postpone_compiler() -> None:
     """Keep this process from loading torch's compiler before it is used. Does nothing where it is loaded already."""
     if COMPILER not in sys.modules:
-        compiler = AbsentCompiler(COMPILER)
-        compiler.__spec__ = importlib.machinery.ModuleSpec(COMPILER, None)
-        sys.modules[COMPILER] = compiler
-        torch._dynamo = compiler  # type: ignore[assignment]
+        for name in (COMPILER, UTILITIES):
+            sys.modules[name] = AbsentCompiler(name)
+            sys.modules[name].__spec__ = importlib.machinery.ModuleSpec(name, None)
+        torch._dynamo = sys.modules[COMPILER]  # type: ignore[assignment]
