@@ -6,7 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from autograder.checks.compare import as_array, as_mapping, as_scalar, fail
+
+Array = NDArray[np.float64]
 
 # A record far longer than any training is not read.
 LARGEST_RECORD = 1_000_000
@@ -30,7 +35,8 @@ def find_record(files: Sequence[str], name: str, *, called: str) -> str:
 def read_record(content: bytes, name: str, *, called: str) -> dict[str, Any]:
     """A training record: `train` and `val`, lists of accuracies per epoch, `test`, an accuracy, `time`, in seconds.
 
-    Raises CheckFailed where it is no JSON, or an entry is missing or impossible.
+    Raises CheckFailed where it is no JSON, or an entry is missing or impossible; accuracies in percent, or as counts of
+    pictures, are named as such.
     """
     if len(content) > LARGEST_RECORD:
         fail(f"{name} is {len(content):,} bytes long", called=called, expected="four short entries")
@@ -62,5 +68,11 @@ def _curve(value: Any, name: str, called: str) -> list[float]:
         fail(f"{name} is empty", called=called, expected="one accuracy per epoch")
     if curve.min() < 0 or curve.max() > 1:
         worst = curve.min() if curve.min() < 0 else curve.max()
-        fail(f"{name} holds {worst:g}", called=called, expected="accuracies between 0 and 1")
+        cause = "scaled_by_constant" if _are_percent_or_counts(curve) else None
+        fail(f"{name} holds {worst:g}", called=called, cause=cause, expected="accuracies between 0 and 1")
     return [float(accuracy) for accuracy in curve]
+
+
+def _are_percent_or_counts(curve: Array) -> bool:
+    """Whether these are percent of a few hundred pictures, or counts of them, and no losses: multiples of 1/10."""
+    return bool(curve.min() >= 0 and np.allclose(10 * curve, np.rint(10 * curve), atol=1e-6))

@@ -43,7 +43,7 @@ SURVEYED_FAILURES = 10
 ENOUGH_TO_AGREE = 3
 CLAIMED_SHARE = 2 / 3
 """A cause is claimed where at least this share of the failing examples fit it,"""
-SINGLED_OUT_SHARE = 1 / 3
+SINGLED_OUT_SHARE = 1 / 4
 """and at least this share single it out: on some examples two bugs look alike, or one looks like no answer at all."""
 
 # What an example can end with; pytest.fail raises something that is no Exception.

@@ -127,6 +127,9 @@ def _student_error(error: StudentError) -> Verdict:
     absent = _ABSENT.fullmatch(message) if error.type_name == "AttributeError" and not error.frames else None
     if absent:
         return _absent_name(absent["kind"], absent["owner"], absent["name"])
+    if error.type_name == "SystemExit":
+        lead = "Your code ends the whole program: look for exit(), quit() or sys.exit(). Nothing after it runs."
+        return Verdict("error", "crash", (Section("", lead), *_frames(error)))
     refused = _REFUSED.fullmatch(message) if error.type_name == "RuntimeError" else None
     if refused:
         lead = f"Your code calls `{refused['called']}` with something that does not fit.\n{refused['text']}"

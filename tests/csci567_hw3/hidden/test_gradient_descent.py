@@ -48,11 +48,13 @@ def assert_stepped(after, before, gradients, rate, called, ignores_rate):
         fail(f"{names}: the same after the step as before", called=called, cause=cause)
     for layer, key in ORDER:
         old, gradient = before[layer][key], gradients[layer][key]
+
+        def without_rate(came=after[layer][key]):
+            return came if ignores_rate() else np.full_like(came, np.nan)
+
         alternatives = {
             "ascends": old + rate * gradient,
-            "learning_rate_ignored": lambda here=after[layer][key]: (
-                here if ignores_rate() else np.full_like(here, np.nan)
-            ),
+            "learning_rate_ignored": without_rate,
             "learning_rate_twice": old - rate * rate * gradient,
         }
         assert_close(
