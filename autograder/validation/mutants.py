@@ -69,7 +69,8 @@ def mutants_of(assignment: Assignment, reference_folder: Path) -> list[Mutant]:
     """
     mutants: list[Mutant] = []
     for name in student_programs(assignment, reference_folder):
-        mutants += _file_mutants(assignment, name, (reference_folder / name).read_text(encoding="utf-8"))
+        found = _file_mutants(assignment, name, (reference_folder / name).read_text(encoding="utf-8"))
+        mutants += sorted(found, key=lambda mutant: mutant.line)
     return mutants
 
 

@@ -70,7 +70,7 @@ _MANY = 10  # from here on a whole number is a width or a count, and one more is
 def arithmetic(node: cst.CSTNode, parent: cst.CSTNode, facts: Facts) -> Iterator[cst.CSTNode]:
     """a + b -> a - b, a * b -> a / b and back; a // b -> a / b; a**b -> a * b; a += b -> a -= b."""
     if isinstance(node, cst.BinaryOperation) and type(node.operator) in _ARITHMETIC and not _is_number(node):
-        yield node.with_changes(operator=_ARITHMETIC[type(node.operator)])
+        yield node.with_changes(operator=_spaced_like(node.operator, _ARITHMETIC[type(node.operator)]))
     elif isinstance(node, cst.AugAssign) and type(node.operator) in _AUGMENTED and not _is_list(node.value):
         yield node.with_changes(operator=_AUGMENTED[type(node.operator)])
 
@@ -96,7 +96,7 @@ def comparison(node: cst.CSTNode, parent: cst.CSTNode, facts: Facts) -> Iterator
     """a > b -> a >= b and a <= b; a == b -> a != b; `in`, `is` -> `not in`, `is not`; and back."""
     if isinstance(node, cst.ComparisonTarget):
         for operator in _COMPARISONS.get(type(node.operator), ()):
-            yield node.with_changes(operator=operator)
+            yield node.with_changes(operator=_spaced_like(node.operator, operator))
 
 
 def boolean(node: cst.CSTNode, parent: cst.CSTNode, facts: Facts) -> Iterator[cst.CSTNode]:
@@ -135,7 +135,7 @@ def constant(node: cst.CSTNode, parent: cst.CSTNode, facts: Facts) -> Iterator[c
 
 
 def size(node: cst.CSTNode, parent: cst.CSTNode, facts: Facts) -> Iterator[cst.CSTNode]:
-    """One more of the numbers that a layer is made of, or an array is reshaped to; a padding also one less.
+    """One more of the sizes that a layer is made of, or an array is reshaped to; a padding also one less.
 
     Of those without a keyword only the last: layers that do not fit each other stop the program in either case.
     """
@@ -143,11 +143,17 @@ def size(node: cst.CSTNode, parent: cst.CSTNode, facts: Facts) -> Iterator[cst.C
         return
     plain = [position for position, argument in enumerate(node.args) if argument.keyword is None]
     for position, argument in enumerate(node.args):
-        number = argument.value
-        if isinstance(number, cst.Integer) and position not in plain[:-1]:
-            for step in (1, -1) if _is_keyword(argument, "padding") and number.evaluated_value else (1,):
-                other = argument.with_changes(value=cst.Integer(str(number.evaluated_value + step)))
-                yield node.with_changes(args=_replaced(node.args, position, other))
+        if position in plain[:-1] or argument.star:
+            continue
+        others: list[cst.BaseExpression] = []
+        if isinstance(argument.value, cst.Integer):
+            value = argument.value.evaluated_value
+            steps = (1, -1) if _is_keyword(argument, "padding") and value else (1,)
+            others = [cst.Integer(str(value + step)) for step in steps]
+        elif isinstance(argument.value, cst.Name) and position in plain:
+            others = [_one_more(argument.value)]
+        for other in others:
+            yield node.with_changes(args=_replaced(node.args, position, argument.with_changes(value=other)))
 
 
 def sign_dropped(node: cst.CSTNode, parent: cst.CSTNode, facts: Facts) -> Iterator[cst.CSTNode]:
@@ -463,6 +469,14 @@ def inner_nodes(node: cst.CSTNode) -> list[cst.CSTNode]:
             if not (isinstance(child, cst.Arg) and isinstance(child.value, cst.Integer))
         ]
     return list(node.children)
+
+
+def _spaced_like(old: cst.CSTNode, new: cst.CSTNode) -> cst.CSTNode:
+    """The new operator with the old one's space around, where both are symbols."""
+    spaces = ("whitespace_before", "whitespace_after")
+    if isinstance(new, cst.NotIn | cst.IsNot | cst.In | cst.Is):
+        return new
+    return new.with_changes(**{name: getattr(old, name) for name in spaces})
 
 
 def _enclosed(expression: cst.BaseExpression) -> cst.BaseExpression:
