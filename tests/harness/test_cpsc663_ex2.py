@@ -11,8 +11,19 @@ import numpy as np
 import pytest
 
 from autograder.checks.compare import CheckFailed
+from autograder.checks.networks import AUTOENCODER
 from autograder.checks.training_images import Gallery
-from autograder.checks.training_records import Picture, Records, Save, Step, read_records
+from autograder.checks.training_records import (
+    Call,
+    Confusion,
+    Network,
+    Noise,
+    Picture,
+    Records,
+    Save,
+    Step,
+    read_records,
+)
 from autograder.sandbox.proxy import StudentError
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
@@ -151,6 +162,14 @@ def test_without_a_matrix_the_error_of_the_run_is_told(suite):
         suite.cnn.confusion_of(suite.common.Run(records(), "nothing"), LABELS, called="")
 
 
+@pytest.mark.parametrize(("size", "cause"), [(9, "off_by_one"), (7, None)])
+def test_a_matrix_that_misses_one_class_is_named(suite, size, cause):
+    seen = Confusion(5, LABELS, LABELS, np.eye(size))
+    with pytest.raises(CheckFailed, match="its shape is") as caught:
+        suite.cnn.confusion_of(suite.common.Run(records(seen), ""), LABELS, called="")
+    assert caught.value.explanation.cause == cause
+
+
 # ---- Own work, runs, training ---------------------------------------------------------------------------------------
 
 BLANK = "def save_filters(model, path):\n    raise NotImplementedError('x')\n"
@@ -218,6 +237,44 @@ def test_without_noise_nothing_is_implemented(suite):
     assert caught.value.explanation.cause == "not_implemented"
 
 
+def test_noise_that_is_drawn_and_reaches_no_network_has_no_name(suite):
+    drawn = Noise(3, "randn_like", (16, 1, 28, 28), 1.0, None)
+    watched = SimpleNamespace(of=lambda *arguments, **settings: suite.common.Run(records(drawn), ""))
+    gallery = Gallery(np.random.default_rng(0).random((4, 9)), np.zeros((1, 9)))
+    with pytest.raises(CheckFailed, match="though noise was drawn") as caught:
+        suite.denoising.noisy_run(None, watched, gallery)
+    assert caught.value.explanation.cause is None
+
+
+def trained_on(images: np.ndarray) -> Records:
+    """One network, called on these images and trained."""
+    state = (1.0, 0.0)
+    call = Call(1, 1, "", True, True, True, images.shape, images, images[:4], [], (), (), state, state)
+    network = Network(1, "Auto", 0, True, [], [])
+    seen = records(call, backward=1)
+    return type(seen)(**{name: getattr(seen, name) for name in seen.__struct_fields__ if name != "networks"},
+                      networks=[network])  # fmt: skip
+
+
+def test_images_of_the_test_split_in_a_training_are_named(suite):
+    random = np.random.default_rng(0)
+    train, test = random.random((20, 1, 6, 6)), random.random((8, 1, 6, 6))
+    gallery = Gallery(train, test)
+    suite.judging.assert_trains_on_training_split(trained_on(train[:8]), gallery, called="")
+    suite.judging.assert_trains_on_training_split(records(), gallery, called="")
+    with pytest.raises(CheckFailed) as caught:
+        suite.judging.assert_trains_on_training_split(trained_on(test), gallery, called="")
+    assert caught.value.explanation.cause == "trains_on_test"
+
+
+def test_a_network_that_is_never_stepped_is_named_also_where_it_is_known(suite):
+    seen = trained_on(np.ones((8, 1, 6, 6)))
+    for network in (None, seen.networks[0]):
+        with pytest.raises(CheckFailed) as caught:
+            suite.judging.assert_steps(seen, "", network)
+        assert caught.value.explanation.cause == "no_step"
+
+
 # ---- Networks -------------------------------------------------------------------------------------------------------
 
 
@@ -243,3 +300,19 @@ def test_our_network_takes_over_kernels_but_no_nonsense(suite, settings):
     trace = SimpleNamespace(decoder=lambda: layers)
     ours = suite.handout.network_like(SimpleNamespace(trace=lambda: trace))
     assert ours(torch.zeros(2, 1, 28, 28)).shape == (2, 1, 28, 28)
+
+
+@pytest.mark.parametrize(("fault", "cause"), [("", None), ("fixed", "hard_coded_batch"), ("mixed", "only_batch_one")])
+def test_images_of_a_batch_that_depend_on_one_another_are_named(suite, fault, cause):
+    def run(images):
+        if fault == "fixed" and len(images) < 7:
+            raise StudentError("RuntimeError", "shape '[7, 784]' is invalid")
+        return images - images.mean(axis=0) if fault == "mixed" else images
+
+    network = SimpleNamespace(role=AUTOENCODER, made="Auto()", reconstruct=run)
+    if cause is None:
+        suite.autoencoders.assert_any_batch(network)
+        return
+    with pytest.raises(CheckFailed) as caught:
+        suite.autoencoders.assert_any_batch(network)
+    assert caught.value.explanation.cause == cause
