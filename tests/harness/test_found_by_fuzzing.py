@@ -23,8 +23,9 @@ def submission(tmp_path):
 
 
 def test_a_length_beyond_all_memory_is_the_students_error(submission):
-    # list() asks for a length and makes room for it before the first item: MemoryError, or OverflowError, in the grader.
+    # list() asks for a length and makes room before the first item: a MemoryError or OverflowError in the grader.
     layer = submission.Layer()
-    for use in (list, len):
-        with pytest.raises(StudentError, match=r"1,000,000,000,000; at most 1,000,000 items"):
-            use(layer)
+    with pytest.raises(StudentError, match=r"1,000,000,000,000; at most 1,000,000 items"):
+        len(layer)
+    with pytest.raises(StudentError):
+        list(layer)
