@@ -9,6 +9,7 @@ Sources: seccomp(2), landlock(7), prctl(2), capabilities(7), setrlimit(2).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -33,8 +34,7 @@ _LOAD_WORD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x1
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _EPERM, _ENOSYS = 1, 38
 _OFFSET_NUMBER, _OFFSET_ARCHITECTURE, _OFFSET_ARGUMENTS = 0, 4, 16
-_CLONE_THREAD, _CLONE_NEW_NAMESPACES = 0x00010000, 0x7E020000
-_TIOCSTI = 0x5412  # typing into the terminal of whoever started the grader
+_CLONE_THREAD = 0x00010000
 _X32_CALLS = 0x40000000  # x86-64's second calling convention
 
 # landlock(7)
@@ -132,11 +132,28 @@ def limit_resources(policy: Policy) -> str:
     return HELD
 
 
-def limit_processes(policy: Policy) -> None:
-    """Bounds the number of processes; only meaningful once the worker has a user of its own."""
+def limit_processes(policy: Policy, own_user: bool) -> None:
+    """Bounds the number of processes, which the kernel counts by user. Root is not bound by it.
+
+    `own_user`: whether the worker has its user for itself. Otherwise the bound is so far above what that user runs
+    that it stops a fork bomb and nobody else.
+    """
     import resource
 
-    resource.setrlimit(resource.RLIMIT_NPROC, (policy.processes, policy.processes))
+    processes = policy.processes if own_user else _tasks_of(os.getuid()) + policy.more_processes
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    processes = processes if hard == resource.RLIM_INFINITY else min(processes, hard)
+    resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
+
+
+def _tasks_of(user_id: int) -> int:
+    """Processes and threads of a user now."""
+    count = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended while we looked
+            if process.stat().st_uid == user_id:
+                count += len(os.listdir(process / "task"))
+    return count
 
 
 def drop_user(user_id: int | None, readable: Iterable[Path]) -> str:
@@ -261,6 +278,7 @@ def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> 
 def _program(numbers: dict[str, int], architecture: int, denied: Iterable[str], forbid_fork: bool) -> list[bytes]:
     """The filter: each rule either returns or falls through to the next with the call's number loaded."""
     refuse, absent = _instruction(_RETURN, _ERRNO | _EPERM), _instruction(_RETURN, _ERRNO | _ENOSYS)
+    pretend = _instruction(_RETURN, _ERRNO)  # returns 0 and does nothing
     load_number = _instruction(_LOAD_WORD, _OFFSET_NUMBER)
     program = [
         _instruction(_LOAD_WORD, _OFFSET_ARCHITECTURE),
@@ -274,10 +292,12 @@ def _program(numbers: dict[str, int], architecture: int, denied: Iterable[str], 
         _instruction(_JUMP_EQUAL, numbers["clone3"], 0, 1),
         absent,  # the C library then uses clone, whose flags a filter can read
     ]
-    for number in sorted({numbers[name] for name in denied if name in numbers}):
-        program += [_instruction(_JUMP_EQUAL, number, 0, 1), refuse]
-    program += _argument_rule(numbers["clone"], 0, _JUMP_ANY_BIT, _CLONE_NEW_NAMESPACES, refuse_when=True)
-    program += _argument_rule(numbers["ioctl"], 1, _JUMP_EQUAL, _TIOCSTI, refuse_when=True)
+    for names, answer in ((denied, refuse), (declared.PRETENDED, pretend)):
+        for number in sorted({numbers[name] for name in names if name in numbers}):
+            program += [_instruction(_JUMP_EQUAL, number, 0, 1), answer]
+    for name, argument, test, value in declared.DENIED_ARGUMENTS:
+        jump = _JUMP_ANY_BIT if test == declared.ANY_BIT else _JUMP_EQUAL
+        program += _argument_rule(numbers[name], argument, jump, value, refuse_when=test != declared.OTHER_THAN)
     if forbid_fork:
         program += _argument_rule(numbers["clone"], 0, _JUMP_ANY_BIT, _CLONE_THREAD, refuse_when=False)
         for option in (_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE):

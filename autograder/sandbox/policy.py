@@ -31,9 +31,15 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patience: float = 3.0
     file_mb: int = 16
     """The largest file that may be written."""
+    scratch_mb: int = 256
+    """All files of a check together. Looked at several times a second, so that it bounds what is written, not
+    exactly."""
+    scratch_entries: int = 10_000
     open_files: int = 128
     processes: int = 64
-    """Processes and threads of the worker's user (binds only where the worker has a user of its own)."""
+    """Processes and threads of the worker's user, where it has a user of its own."""
+    more_processes: int = 500
+    """Where it has not: how many more that user may have than when the worker starts."""
     processor_seconds: int = 900
     """Backstop for a process that escaped every other end."""
     output_bytes: int = 64_000
@@ -88,7 +94,21 @@ DENIED_ALWAYS = (
         "pidfd_open",
         "pidfd_getfd",
     ),
-    *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp"),
+    *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease", "kcmp"),
+    # taking the processor or the memory away from other processes of the same user
+    *(
+        "setpriority",
+        "ioprio_set",
+        "sched_setscheduler",
+        "sched_setparam",
+        "sched_setattr",
+        "sched_setaffinity",
+        "migrate_pages",
+        "move_pages",
+    ),
+    # changes to files by their path alone, which Landlock lets through (truncating only before its third version)
+    *("truncate", "chown", "fchown", "lchown", "fchownat"),
+    *("setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr"),
     # objects that outlive the process
     *(
         "shmget",
@@ -162,6 +182,7 @@ DENIED_ALWAYS = (
         "setdomainname",
         "iopl",
         "ioperm",
+        "modify_ldt",
         "lookup_dcookie",
     ),
     *(
@@ -178,6 +199,28 @@ DENIED_ALWAYS = (
     ),
 )
 """Refused with "operation not permitted" from the moment the submission is loaded."""
+
+PRETENDED = ("chmod", "fchmod", "fchmodat", "fchmodat2", "utime", "utimes", "futimesat", "utimensat")
+"""Answered as if they had been done. Landlock lets them through, so that a worker that is not of a user of its own
+could close the grader's files with them; but copying a file with `shutil` fails where they are refused."""
+
+ANY_BIT, EQUAL, OTHER_THAN = "any bit", "equal", "other than"
+
+DENIED_ARGUMENTS = (
+    ("clone", 0, ANY_BIT, 0x7E020000),  # new namespaces
+    ("ioctl", 1, EQUAL, 0x5412),  # TIOCSTI: typing into the terminal of whoever started the grader
+    ("ioctl", 1, EQUAL, 0x541C),  # TIOCLINUX: the same for a console
+    # whom the kernel signals about a descriptor: that signal is not held to what `kill` is held to
+    ("ioctl", 1, EQUAL, 0x8901),  # FIOSETOWN
+    ("ioctl", 1, EQUAL, 0x8902),  # SIOCSPGRP
+    ("fcntl", 1, EQUAL, 8),  # F_SETOWN
+    ("fcntl", 1, EQUAL, 15),  # F_SETOWN_EX
+    ("fcntl", 1, EQUAL, 10),  # F_SETSIG
+    ("fcntl", 1, EQUAL, 1024),  # F_SETLEASE: whoever then opens the file has to wait
+    ("prlimit64", 0, OTHER_THAN, 0),  # the limits of other processes
+    ("socketpair", 1, ANY_BIT, 0xE),  # all but streams: one end of a pair of datagrams can write to any socket
+)
+"""(call, argument, test, value): refused where that argument, in its lower 32 bits, passes the test."""
 
 DENIED_IN_A_CHECK = ("fork",)
 """Refused in addition while a check runs (the loader itself still forks, once per check)."""
@@ -206,7 +249,14 @@ SYSCALLS: dict[str, dict[str, int]] = {
         "init_module": 175, "delete_module": 176, "finit_module": 313, "kexec_load": 246, "kexec_file_load": 320,
         "reboot": 169, "syslog": 103, "personality": 135, "settimeofday": 164, "clock_settime": 227,
         "clock_adjtime": 305, "adjtimex": 159, "sethostname": 170, "setdomainname": 171, "iopl": 172, "ioperm": 173,
-        "lookup_dcookie": 212,
+        "lookup_dcookie": 212, "modify_ldt": 154, "process_mrelease": 448,
+        "setpriority": 141, "ioprio_set": 251, "sched_setparam": 142, "sched_setscheduler": 144,
+        "sched_setaffinity": 203, "sched_setattr": 314, "migrate_pages": 256, "move_pages": 279,
+        "fcntl": 72, "truncate": 76, "prlimit64": 302, "socketpair": 53,
+        "chmod": 90, "fchmod": 91, "fchmodat": 268, "fchmodat2": 452, "chown": 92, "fchown": 93, "lchown": 94,
+        "fchownat": 260, "utime": 132, "utimes": 235, "futimesat": 261, "utimensat": 280,
+        "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190,
+        "removexattr": 197, "lremovexattr": 198, "fremovexattr": 199,
         "setuid": 105, "setgid": 106, "setreuid": 113, "setregid": 114, "setgroups": 116, "setresuid": 117,
         "setresgid": 119, "setfsuid": 122, "setfsgid": 123, "capset": 126,
     },
@@ -229,6 +279,11 @@ SYSCALLS: dict[str, dict[str, int]] = {
         "init_module": 105, "delete_module": 106, "finit_module": 273, "kexec_load": 104, "kexec_file_load": 294,
         "reboot": 142, "syslog": 116, "personality": 92, "settimeofday": 170, "clock_settime": 112,
         "clock_adjtime": 266, "adjtimex": 171, "sethostname": 161, "setdomainname": 162, "lookup_dcookie": 18,
+        "process_mrelease": 448, "setpriority": 140, "ioprio_set": 30, "sched_setparam": 118,
+        "sched_setscheduler": 119, "sched_setaffinity": 122, "sched_setattr": 274, "migrate_pages": 238,
+        "move_pages": 239, "fcntl": 25, "truncate": 45, "prlimit64": 261, "socketpair": 199,
+        "fchmod": 52, "fchmodat": 53, "fchmodat2": 452, "fchown": 55, "fchownat": 54, "utimensat": 88,
+        "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7, "removexattr": 14, "lremovexattr": 15, "fremovexattr": 16,
         "setregid": 143, "setgid": 144, "setreuid": 145, "setuid": 146, "setresuid": 147, "setresgid": 149,
         "setfsuid": 151, "setfsgid": 152, "setgroups": 159, "capset": 91,
     },

@@ -15,7 +15,7 @@ import msgspec
 
 from autograder.sandbox import wire
 from autograder.sandbox.policy import Policy
-from autograder.sandbox.transport import BadAnswer, OutOfTime, Stopwatch, Transport, WorkerGone
+from autograder.sandbox.transport import BadAnswer, OutOfSpace, OutOfTime, Stopwatch, Transport, WorkerGone
 
 ANSWER_SHAPES: dict[str, tuple[Any, ...]] = {
     "ok": (str, object, (dict, type(None))),
@@ -246,7 +246,9 @@ class CheckWorker:
         self._stopwatch = stopwatch
         self._differs_between_runs = differs_between_runs
         self._explain_end = explain_end
-        self._codec = wire.Codec(self._pack_object, self._make_object, ReadOnlyList, ReadOnlyDict)
+        self._codec = wire.Codec(
+            self._pack_object, self._make_object, ReadOnlyList, ReadOnlyDict, max_depth=wire.MAX_ANSWER_DEPTH
+        )
         self._objects: dict[int, RemoteObject] = {}
         self._stand_ins: dict[int, StandIn] = {}
         self._callables: set[tuple[Any, str]] = set()
@@ -338,6 +340,7 @@ class CheckWorker:
         self._transport.send(message, watch)
         while True:
             answer = self._decode(self._transport.receive(watch))
+            self._stopwatch.glance()
             self._unheard.clear()
             if answer[0] == "callback":
                 self._transport.send(self._call_back(*answer[1:]), watch)
@@ -361,6 +364,9 @@ class CheckWorker:
         except OutOfTime as spent:
             self._transport.kill()
             self._ended = StudentTimeout(called, spent.seconds)
+        except OutOfSpace as spent:
+            self._transport.kill()
+            self._ended = StudentCrash(f"{called} {spent}, and was ended")
         except BadAnswer as bad:
             self._transport.kill()
             self._ended = StudentCrash(f"{called} broke the process it runs in: {bad}")
@@ -400,6 +406,8 @@ class CheckWorker:
         if isinstance(value, StandIn):
             self._stand_ins[id(value)] = value  # kept alive, so that its identity stays its own
             return wire.STAND_IN, [id(value), value.name, vars(value.fields), list(value.methods), value.imitates]
+        if isinstance(value, _CallableMark):  # only a forged answer has one where a value stands
+            raise StudentCrash("the submission handed back something that no function can return")
         raise GraderError(f"a check passed a {type(value).__name__} to the submission; plain data, remote objects and "
                           "stand-ins travel")  # fmt: skip
 

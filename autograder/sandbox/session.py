@@ -11,13 +11,12 @@ import contextlib
 import os
 import re
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -34,8 +33,10 @@ from autograder.sandbox.proxy import (
     StudentTimeout,
     SubmissionProblem,
 )
+from autograder.sandbox.scratch import LAST_EMPTYING_SECONDS, Scratch
 from autograder.sandbox.transport import (
     READ_BYTES,
+    OutOfSpace,
     OutOfTime,
     OutputBuffer,
     PipeTransport,
@@ -51,8 +52,9 @@ START_SECONDS = 60.0
 FORKS = sys.platform == "linux"
 """Whether a worker can be forked per check: elsewhere forking is missing, or unsafe with the system libraries."""
 FORK_SECONDS = 10.0
+"""Wall time for a loaded worker to fork; the check's own time, where that is less."""
 STATUS_SECONDS = 2.0
-MAX_STARTS = 8
+MAX_STARTS = 3
 """Times a loader that was killed by its own submission is started again within one run."""
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
@@ -98,7 +100,8 @@ class Session:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._scratch = setting.workspace / "scratch"
+        self._scratch = Scratch(setting.workspace / "scratch", setting.policy)
+        self._claim: socket.socket | None = None
         self._user_id = self._choose_user()
         self._worker: ForkingWorker | SpawnedWorker | None = None
         self._spare: SpawnedWorker | None = None
@@ -113,7 +116,7 @@ class Session:
         self._refusal: ConfinementError | None = None
 
     def __enter__(self) -> Session:
-        self._prepare_scratch()
+        self._scratch.prepare(self._user_id)
         self._worker = self._start()
         return self
 
@@ -124,6 +127,9 @@ class Session:
         self._worker = self._spare = None
         if self._user_id is not None:
             _kill_all_of(self._user_id)
+        if self._claim is not None:
+            self._claim.close()
+        self._scratch.empty(LAST_EMPTYING_SECONDS)
 
     def load(self, deadline: float | None = None) -> None:
         """Wait until the submission is loaded; fills `protections` and `remarks`. A second call does nothing.
@@ -173,9 +179,10 @@ class Session:
         self.load(deadline)
         if self._problem is not None:
             raise self._problem
-        self._empty_scratch()
+        self._scratch.empty()
         worker, transport = self._worker_for_check(deadline)
-        stopwatch = Stopwatch(seconds, self._setting.policy.patience, transport.process, deadline=deadline)
+        patience = self._setting.policy.patience
+        stopwatch = Stopwatch(seconds, patience, transport.process, deadline=deadline, also=self._scratch.check)
         check = CheckWorker(
             transport,
             self._setting.policy,
@@ -198,7 +205,7 @@ class Session:
         self._starts += 1
         orders = self._orders()
         environment = self._environment()
-        return (ForkingWorker if self._setting.forks else SpawnedWorker)(orders, environment)
+        return (ForkingWorker if self._setting.forks else SpawnedWorker)(orders, environment, self._scratch.check)
 
     def _worker_for_check(self, deadline: float | None) -> tuple[ForkingWorker | SpawnedWorker, Transport]:
         if not self._setting.forks:
@@ -206,7 +213,7 @@ class Session:
         while True:
             try:
                 assert isinstance(self._worker, ForkingWorker)
-                return self._worker, self._worker.fork()
+                return self._worker, self._worker.fork(deadline)
             except WorkerGone:  # its own submission ended the loader: load it again
                 assert self._worker is not None
                 self._worker.kill()
@@ -240,9 +247,9 @@ class Session:
             main=setting.main,
             modules=list(setting.modules),
             data_folder=str(setting.data_folder),
-            scratch=str(self._scratch),
+            scratch=str(self._scratch.folder),
             preloads=list(setting.preloads),
-            readable=sorted({sys.prefix, sys.base_prefix, *_library_folders()}),
+            readable=sorted({*_parts_of(sys.prefix), *_parts_of(sys.base_prefix), *_library_folders()}),
             confined=setting.confine != "off",
             required=setting.confine == "require",
             user_id=self._user_id,
@@ -252,7 +259,7 @@ class Session:
 
     def _environment(self) -> dict[str, str]:
         """A clean environment: nothing of the grader's, one thread, off-screen plots, every home the scratch folder."""
-        scratch = str(self._scratch)
+        scratch = str(self._scratch.folder)
         threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
         return {
             **dict.fromkeys(threads, "1"),
@@ -270,7 +277,14 @@ class Session:
         """An unprivileged user id of this run's own, where we are root and meant to confine."""
         if self._setting.confine == "off" or sys.platform != "linux" or os.geteuid() != 0:
             return None
-        return self._setting.policy.first_user_id + os.getpid() % self._setting.policy.user_ids
+        policy = self._setting.policy
+        taken = {_owner(entry) for entry in os.scandir("/proc") if entry.name.isdigit()}
+        for step in range(policy.user_ids):
+            user_id = policy.first_user_id + (os.getpid() + step) % policy.user_ids
+            if user_id not in taken and (claim := _claim_user(user_id)) is not None:
+                self._claim = claim
+                return user_id
+        raise GraderError(f"none of the {policy.user_ids} user ids from {policy.first_user_id} on is free")
 
     def _insist_on(self, report: dict[str, str]) -> None:
         """Where confinement is required and not enough held, the worker has ended by itself: say so, now and later."""
@@ -283,29 +297,7 @@ class Session:
         )
         raise self._refusal
 
-    # -- the scratch folder -------------------------------------------------------------------------------------------
-
-    def _prepare_scratch(self) -> None:
-        self._scratch.mkdir(exist_ok=True)
-        self._scratch.chmod(0o700)
-        if self._user_id is not None:
-            with contextlib.suppress(OSError):  # an id this container does not have: the worker stays who it is
-                os.chown(self._scratch, self._user_id, self._user_id)
-
-    def _empty_scratch(self) -> None:
-        """What a check wrote is gone before the next; the folder itself stays, since the worker may write only it."""
-        if not any(self._scratch.iterdir()):
-            return
-        for folder, names, _ in os.walk(self._scratch):
-            for name in names:
-                path = Path(folder, name)
-                if not path.is_symlink():
-                    path.chmod(0o700)  # a folder that its maker closed could not be emptied
-        for entry in self._scratch.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
+    # -- texts --------------------------------------------------------------------------------------------------------
 
     def _clean(self, text: str) -> str:
         return self._clean_pattern().sub("", text)
@@ -313,9 +305,26 @@ class Session:
     def _clean_pattern(self) -> re.Pattern[str]:
         """Finds what differs between two runs of the same submission: this run's folders, and addresses."""
         folders = "|".join(
-            re.escape(str(folder)) for folder in (self._setting.folder, self._scratch, self._setting.workspace)
+            re.escape(str(folder)) for folder in (self._setting.folder, self._scratch.folder, self._setting.workspace)
         )
         return re.compile(rf"(?:{folders})/?|(?<=0x)[0-9a-fA-F]{{6,16}}\b")
+
+
+def _claim_user(user_id: int) -> socket.socket | None:
+    """Keeps other runs of this machine from the user id until it is closed; None where one has it."""
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0autograder-user-{user_id}")  # no file, and gone with this process however it ends
+    except OSError:
+        claim.close()
+        return None
+    return claim
+
+
+def _parts_of(prefix: str) -> list[str]:
+    """What an interpreter needs of its prefix: not all of it, since a course may lie there with its environment."""
+    names = ("bin", "lib", "lib64", "etc", "share", "pyvenv.cfg")
+    return [path for path in (os.path.join(prefix, name) for name in names) if os.path.exists(path)]
 
 
 def _library_folders() -> list[str]:
@@ -370,11 +379,17 @@ def _read_confined(body: bytes) -> dict[str, str]:
         raise GraderError(f"the worker did not start properly: {error}") from None
 
 
+def _loading_watch(policy: Policy, process: int, deadline: float | None, also: Callable[[], None]) -> Stopwatch:
+    return Stopwatch(policy.import_seconds, policy.patience, process, deadline=deadline, also=also)
+
+
 class ForkingWorker:
     """A loaded worker that forks a child per check; spoken to over a control socket."""
 
-    def __init__(self, orders: Orders, environment: dict[str, str]) -> None:
+    def __init__(self, orders: Orders, environment: dict[str, str], also: Callable[[], None]) -> None:
+        """`also` is looked at together with the time; see Stopwatch."""
         self._policy = orders.policy
+        self._also = also
         self._printed = OutputBuffer(orders.policy.output_bytes)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._pipe, writing = os.pipe()
@@ -392,6 +407,7 @@ class ForkingWorker:
             )
         os.close(writing)
         self._control.send(msgspec.msgpack.encode(orders))
+        self._control.settimeout(STATUS_SECONDS)  # a loader that does not read must not stop whoever writes to it
 
     def await_confinement(self) -> dict[str, str]:
         """What held. Raises GraderError: nothing of the student's has run yet."""
@@ -403,16 +419,19 @@ class ForkingWorker:
 
     def await_loading(self, deadline: float | None = None) -> _Loading:
         """Remarks, and each module's error that kept it from being loaded. Raises StudentTimeout, StudentCrash."""
-        watch = Stopwatch(self._policy.import_seconds, self._policy.patience, self._process.pid, deadline=deadline)
+        watch = _loading_watch(self._policy, self._process.pid, deadline, self._also)
         try:
             return _read_loaded(self._receive(watch))
         except OutOfTime as spent:
             raise StudentTimeout("loading the submission", spent.seconds) from None
+        except OutOfSpace as spent:
+            raise StudentCrash(f"loading the submission {spent}, and was ended") from None
         except WorkerGone:
             raise StudentCrash("loading the submission ended the Python process") from None
 
-    def fork(self) -> SocketTransport:
+    def fork(self, deadline: float | None = None) -> SocketTransport:
         """A child for one check. Raises WorkerGone where the loader does not answer any more."""
+        watch = Stopwatch(min(FORK_SECONDS, self._policy.check_seconds), 1, None, deadline=deadline)
         ours, theirs = socket.socketpair()
         reading, writing = os.pipe()
         transport = SocketTransport(ours, reading, self._policy)
@@ -421,7 +440,7 @@ class ForkingWorker:
                 socket.send_fds(self._control, [msgspec.msgpack.encode(["check"])], [theirs.fileno(), writing])
             os.close(writing)
             writing = -1
-            transport.meet(Stopwatch(FORK_SECONDS, self._policy.patience, None))
+            transport.meet(watch)
         except (OSError, OutOfTime, WorkerGone) as error:
             if writing >= 0:
                 os.close(writing)
@@ -480,8 +499,10 @@ class ForkingWorker:
 class SpawnedWorker:
     """A worker that loads the submission and serves one check, over its standard streams."""
 
-    def __init__(self, orders: Orders, environment: dict[str, str]) -> None:
+    def __init__(self, orders: Orders, environment: dict[str, str], also: Callable[[], None]) -> None:
+        """`also` is looked at together with the time; see Stopwatch."""
         self._policy = orders.policy
+        self._also = also
         self.used = False
         self._confinement: dict[str, str] | None = None
         self._loaded: _Loading | None = None
@@ -511,13 +532,13 @@ class SpawnedWorker:
     def await_loading(self, deadline: float | None = None) -> _Loading:
         """As :meth:`ForkingWorker.await_loading`."""
         if self._loaded is None:
-            watch = Stopwatch(
-                self._policy.import_seconds, self._policy.patience, self._process.pid, deadline=deadline
-            )
+            watch = _loading_watch(self._policy, self._process.pid, deadline, self._also)
             try:
                 self._loaded = _read_loaded(self.transport.receive(watch))
             except OutOfTime as spent:
                 raise StudentTimeout("loading the submission", spent.seconds) from None
+            except OutOfSpace as spent:
+                raise StudentCrash(f"loading the submission {spent}, and was ended") from None
             except WorkerGone:
                 raise StudentCrash("loading the submission ended the Python process") from None
             self.transport.output.new_text()

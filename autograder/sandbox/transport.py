@@ -48,10 +48,15 @@ class OutOfTime(Exception):
         self.seconds = seconds
 
 
+class OutOfSpace(Exception):
+    """The worker used up something else than time; the text says what it did."""
+
+
 class Stopwatch:
     """Time a worker may still take: in its own processor time where that can be read, and in wall time at last.
 
-    `deadline` (in `time.monotonic()` terms) and the stopwatch `within` which this one runs end it earlier.
+    `deadline` (in `time.monotonic()` terms) and the stopwatch `within` which this one runs end it earlier. `also` is
+    looked at together with the time; it raises OutOfSpace.
     """
 
     def __init__(
@@ -62,8 +67,11 @@ class Stopwatch:
         *,
         deadline: float | None = None,
         within: Stopwatch | None = None,
+        also: Callable[[], None] | None = None,
     ) -> None:
         self._seconds = seconds
+        self._also = also
+        self._next_look = 0.0
         self._process = process
         self._within = within
         self._processor_end: float | None = None  # set at the first look: most calls end before there is one
@@ -71,10 +79,19 @@ class Stopwatch:
         if deadline is not None:
             self._wall_end = min(self._wall_end, deadline)
 
+    def glance(self) -> None:
+        """As `check`, but several times a second at most: for a worker that always answers at once."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + POLL_SECONDS
+            self.check()
+
     def check(self) -> None:
-        """Raises OutOfTime when the time is up."""
+        """Raises OutOfTime when the time is up, OutOfSpace."""
         if self._within is not None:
             self._within.check()
+        if self._also is not None:
+            self._also()
         if time.monotonic() >= self._wall_end:
             raise OutOfTime(self._seconds)
         used = None if self._process is None else processor_seconds(self._process)

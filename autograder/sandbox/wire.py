@@ -24,7 +24,14 @@ HEADER = struct.Struct("<I")
 
 # Bounds on anything decoded. A frame's own size is bounded by the policy before it is read.
 MAX_DEPTH = 32
+MAX_ANSWER_DEPTH = 24
+"""Of what the worker says: so that a check can hand it back inside something else."""
 MAX_ITEMS = 1_000_000
+"""In a whole message, since a few bytes may become an object of a hundred."""
+MAX_PARTS = 200_000
+"""Containers, arrays and everything else in a message that is more than a number or a text."""
+MAX_KEYS = 10_000
+"""In dicts and sets, other than text: all of them can be made to have one hash, and then cost the square of it."""
 MAX_INTEGER_BYTES = 128
 MAX_DIMENSIONS = 32
 
@@ -57,6 +64,32 @@ def frame(body: bytes) -> bytes:
     return HEADER.pack(len(body)) + body
 
 
+class _Room:
+    """What may still come in one message."""
+
+    __slots__ = ("items", "keys", "parts")
+
+    def __init__(self) -> None:
+        self.items, self.parts, self.keys = MAX_ITEMS, MAX_PARTS, MAX_KEYS
+
+    def list_of(self, data: bytes) -> list[Any]:
+        """The flat list in `data`, refused by its declared length before anything is built."""
+        self.items -= _declared_length(data)
+        if self.items < 0:
+            raise WireError(f"a message of more than {MAX_ITEMS:,} items")
+        return _decode_list(data)
+
+    def take_part(self) -> None:
+        self.parts -= 1
+        if self.parts < 0:
+            raise WireError(f"a message of more than {MAX_PARTS:,} containers and arrays")
+
+    def take_keys(self, keys: Iterable[Any]) -> None:
+        self.keys -= sum(type(key) is not str for key in keys)
+        if self.keys < 0:
+            raise WireError(f"a message of more than {MAX_KEYS:,} keys that are no text")
+
+
 @dataclass(frozen=True)
 class Codec:
     """Encodes and decodes values; the four callables say how this side of the wire treats what is not plain data.
@@ -66,6 +99,7 @@ class Codec:
     - `make_list(items)`, `make_dict(pairs)`: the list and dict types to build.
     - `writable`: whether arriving arrays are fresh writable copies in the sender's memory layout (the worker) or
       read-only views of the message (the trusted side).
+    - `max_depth`: how deeply an arriving value may nest.
     """
 
     pack_object: Callable[[Any], tuple[int, list[Any]]]
@@ -73,6 +107,7 @@ class Codec:
     make_list: Callable[[Iterable[Any]], list[Any]] = list
     make_dict: Callable[[Iterable[tuple[Any, Any]]], dict[Any, Any]] = dict
     writable: bool = False
+    max_depth: int = MAX_DEPTH
 
     def encode(self, values: Iterable[Any]) -> bytes:
         """One message.
@@ -88,8 +123,9 @@ class Codec:
         Raises:
             WireError: the bytes are not a message of this format, or exceed a bound.
         """
+        room = _Room()
         try:
-            return [self._unpack(value, 0) for value in _bounded_list(data)]
+            return [self._unpack(value, 0, room) for value in room.list_of(data)]
         except (msgspec.DecodeError, ValueError, struct.error, RecursionError, OverflowError, MemoryError) as error:
             raise WireError(f"not a message of this format: {error}") from None
 
@@ -144,11 +180,12 @@ class Codec:
 
     # -- unpacking ----------------------------------------------------------------------------------------------
 
-    def _unpack(self, value: Any, depth: int) -> Any:
+    def _unpack(self, value: Any, depth: int, room: _Room) -> Any:
         if type(value) is not Ext:
             return value
-        if depth > MAX_DEPTH:
-            raise WireError(f"the message nests deeper than {MAX_DEPTH} levels")
+        if depth > self.max_depth:
+            raise WireError(f"the message nests deeper than {self.max_depth} levels")
+        room.take_part()
         code, data = value.code, bytes(value.data)
         if code == ARRAY:
             return self._unpack_array(data)
@@ -162,10 +199,10 @@ class Codec:
             return _unpack_numpy_scalar(data)
         if code == TENSOR:
             return self._unpack_tensor(data)
-        return self._unpack_container(code, data, depth)
+        return self._unpack_container(code, data, depth, room)
 
-    def _unpack_container(self, code: int, data: bytes, depth: int) -> Any:
-        items = [self._unpack(item, depth + 1) for item in _bounded_list(data)]
+    def _unpack_container(self, code: int, data: bytes, depth: int, room: _Room) -> Any:
+        items = [self._unpack(item, depth + 1, room) for item in room.list_of(data)]
         if code == LIST:
             return self.make_list(items)
         if code == TUPLE:
@@ -174,11 +211,11 @@ class Codec:
             if code == DICT:
                 if len(items) % 2:
                     raise WireError("a dict with a key and no value")
+                room.take_keys(items[::2])
                 return self.make_dict(zip(items[::2], items[1::2], strict=True))
-            if code == SET:
-                return set(items)
-            if code == FROZENSET:
-                return frozenset(items)
+            if code in (SET, FROZENSET):
+                room.take_keys(items)
+                return set(items) if code == SET else frozenset(items)
         except TypeError:
             raise WireError("a dict or set with an unhashable entry") from None
         if code in (HANDLE, STAND_IN):
@@ -210,17 +247,16 @@ def _sorted_if_possible(items: Iterable[Any]) -> list[Any]:
         return items
 
 
-def _bounded_list(data: bytes) -> list[Any]:
-    """The flat list in `data`, refused by its declared length before anything is built."""
+def _declared_length(data: bytes) -> int:
+    """The number of items that a list says it has; 0 for what is no list, which the decoder then refuses."""
     marker = data[0] if data else 0
-    declared = 0
+    if 0x90 <= marker <= 0x9F:
+        return marker & 0x0F
     if marker == 0xDC and len(data) >= 3:
-        declared = int.from_bytes(data[1:3], "big")
-    elif marker == 0xDD and len(data) >= 5:
-        declared = int.from_bytes(data[1:5], "big")
-    if declared > MAX_ITEMS:
-        raise WireError(f"a container of {declared:,} items; at most {MAX_ITEMS:,} travel")
-    return _decode_list(data)
+        return int.from_bytes(data[1:3], "big")
+    if marker == 0xDD and len(data) >= 5:
+        return int.from_bytes(data[1:5], "big")
+    return 0
 
 
 def _numbers(data: bytes, count: int) -> list[float]:
@@ -259,7 +295,7 @@ def _pack_array(value: np.ndarray) -> Ext | None:
 
 def _unpack_array_view(data: bytes) -> tuple[np.ndarray, str]:
     """A read-only array over the message's own bytes, and the memory order of the original."""
-    parts = _bounded_list(data)
+    parts = _Room().list_of(data)
     if len(parts) < 3 or type(parts[2]) is not Ext or parts[2].code != BYTES:
         raise WireError("an array without its dtype, order and data")
     name, order, raw = parts[0], parts[1], bytes(parts[2].data)

@@ -348,9 +348,11 @@ def prepare(orders: Orders) -> dict[str, str]:
     if not orders.confined:
         return report | dict.fromkeys(("user", "no_new_privileges", "files", "calls"), "off")
     readable = [Path(path) for path in (*orders.readable, orders.folder, orders.data_folder)]
+    if orders.user_id is None and sys.platform == "linux":
+        confine.limit_processes(orders.policy, own_user=False)  # while the processes can still be counted
     report |= confine.confine(orders.policy, readable, [Path(orders.scratch)], orders.user_id)
     if report["user"].startswith(confine.HELD):
-        confine.limit_processes(orders.policy)
+        confine.limit_processes(orders.policy, own_user=True)
     return report
 
 

@@ -491,10 +491,28 @@ class TestConfinement:
             "fork()",
             "os.posix_spawn('/bin/true', ['true'], {})",
             "np.ones(10 ** 10)",
-            "os.chmod('/', 0o777)",
+            "os.chown('/', 0, 0)",
+            "os.truncate('/etc/hostname', 0)",
+            "os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
+            "__import__('resource').prlimit(os.getppid(), 7, (0, 0))",
+            "__import__('fcntl').fcntl(1, 8, os.getppid())",
             "os.setuid(0)",
         ],
     )
+    def test_modes_and_times_are_changed_in_word_only(self, open_check):
+        submission = open_check("""
+            import os
+
+            def close():
+                open("file", "w").close()
+                before = os.stat("file")
+                os.chmod("file", 0)
+                os.utime("file", (1, 1))
+                after = os.stat("file")
+                return before.st_mode == after.st_mode, before.st_mtime == after.st_mtime
+        """).submission
+        assert submission.close() == (True, True)
+
     @pytest.mark.parametrize("forks", [True, False], ids=["fork", "spawn"])
     def test_the_submission_is_refused(self, open_check, expression, forks):
         submission = open_check(self.PROBES, forks=forks).submission
