@@ -24,6 +24,7 @@ from autograder.checks.folding import Layer, Setting
 from autograder.checks.traces import Skip, Trace
 
 POOLS = ("max_pool", "avg_pool")
+WITH_WEIGHTS = ("convolution", "transposed_convolution", "linear")
 IGNORED = ("dropout", "batch_norm")
 """Left out of a comparison unless the handout's list has them: they change no shape and the lists leave them open."""
 
@@ -40,7 +41,8 @@ _WORDS = {
     "cat": "concatenation", "add": "addition", "noise": "random noise", "pad": "padding",
 }  # fmt: skip
 _CAUSE_OF_SETTING = {"kernel": "wrong_kernel", "stride": "wrong_stride", "padding": "wrong_padding",
-                     "out_channels": "wrong_channels", "scale": "wrong_upsampling", "dim": "wrong_axis"}  # fmt: skip
+                     "out_channels": "wrong_channels", "out_features": "wrong_width", "scale": "wrong_upsampling",
+                     "p": "wrong_dropout", "dim": "wrong_axis"}  # fmt: skip
 _WORD_OF_SETTING = {"out_channels": "output channels", "out_features": "outputs", "in_features": "inputs",
                     "in_channels": "input channels", "scale": "scale factor", "dim": "axis"}  # fmt: skip
 
@@ -114,7 +116,22 @@ def compare_layers(
             found.extend(_unlike(layer, line, kept, code))
         # A transposed convolution stands for an up-sampling and the convolution after it.
         enlarged = layer is not None and layer.name == "transposed_convolution" and layer.name not in listed
-    return _strides_for_poolings(found)
+    return _followers_of_missing(_strides_for_poolings(found), expected)
+
+
+def _followers_of_missing(found: list[Difference], expected: Sequence[Expected]) -> list[Difference]:
+    """A layer with weights that is missing together with its activation and pooling is one mistake and not three."""
+    missing = {difference.line for difference in found if difference.cause == "missing_layer"}
+    followers, after = set(), False
+    for one in expected:
+        after = one.line in missing or (after and one.names[0] not in WITH_WEIGHTS)
+        followers |= {one.line} if after else set()
+    return [
+        msgspec.structs.replace(one, cause="missing_layer")
+        if one.line in followers and one.cause in ("missing_relu", "missing_pooling", "missing_sigmoid")
+        else one
+        for one in found
+    ]
 
 
 def _strides_for_poolings(found: list[Difference]) -> list[Difference]:
@@ -247,7 +264,8 @@ def _place(layer: Layer, layers: Sequence[Layer]) -> str:
 
 def _cause_of_missing(line: Expected) -> str | None:
     name = line.names[0]
-    by_name = {"relu": "missing_relu", "sigmoid": "missing_sigmoid", "max_pool": "missing_pooling"}
+    by_name = {"relu": "missing_relu", "sigmoid": "missing_sigmoid", "max_pool": "missing_pooling",
+               "dropout": "missing_dropout", **dict.fromkeys(WITH_WEIGHTS, "missing_layer")}  # fmt: skip
     return "wrong_upsampling" if name.startswith("upsample") else by_name.get(name)
 
 
@@ -289,7 +307,7 @@ def _cause_of_replaced(layer: Layer, line: Expected) -> str | None:
     if line.names[0].startswith("upsample"):
         return "wrong_upsampling"
     if line.names[0] == "max_pool":
-        return "missing_pooling" if _family(layer.name) != "pooling" else None
+        return "missing_pooling" if _family(layer.name) != "pooling" else "wrong_pooling"
     return None
 
 
@@ -369,9 +387,10 @@ def assert_skips(trace: Trace, *, where: str, called: str = "") -> None:
     wrong = [skip for skip in skips if skip.level is None]
     told = [f"{skip.source} enters the decoder ({skip.joined})" for skip in skips] or ["nothing enters the decoder "
             "but the code"]  # fmt: skip
-    layers = " and ".join(f"pooling layer {number}" for number in missing)
+    layers = " or ".join(f"pooling layer {number}" for number in missing)
     fail(
-        f"No skip connection starts at {layers}; " + "; ".join(told) + ".",
+        f"{'; '.join(told)}; no skip connection starts at {layers}.\n\n"
+        f"Your network, in the order in which it computes:\n{outline(trace.layers())}",
         called=called,
         cause="skip_from_wrong_layer" if wrong and (not found or len(wrong) >= len(missing)) else "skip_missing",
         expected=f"{where}: a skip connection from each pooling layer to the up-sampling layer it corresponds to",
@@ -402,6 +421,19 @@ def assert_no_way_around(trace: Trace, *, where: str, called: str = "") -> None:
             called=called,
             cause="bypasses_code",
             expected=f"{where}: the output is computed from the code alone",
+        )
+
+
+def assert_registered(layers: Sequence[Layer], *, called: str = "") -> None:
+    """The weights of all layers are the network's own parameters. Raises CheckFailed (frozen_parameters)."""
+    unknown = [layer for layer in layers if layer.name in WITH_WEIGHTS and "weight" not in layer.parameters]
+    if unknown:
+        fail(
+            f"The weights of {' and '.join(_place(layer, layers) for layer in unknown)} are not among "
+            "model.parameters(), so that no optimizer changes them.",
+            called=called,
+            cause="frozen_parameters",
+            expected="layers that are attributes of the network, or stand in nn.Sequential or nn.ModuleList",
         )
 
 

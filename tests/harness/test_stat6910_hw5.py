@@ -407,21 +407,6 @@ def test_convolutions_with_their_pooling(suite):
         judge(cnn_of(first, nn.MaxPool2d(2), nn.Flatten(), nn.LazyLinear(10)))
 
 
-def test_layers_that_no_optimizer_sees_are_named(suite):
-    class InAList(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.convolutions = [torch.nn.Conv2d(1, 4, 3)]
-
-        def forward(self, x):
-            return self.convolutions[0](x)
-
-    with pytest.raises(CheckFailed) as failure:
-        suite.convolutional.assert_registered(cnn_of(InAList()))
-    assert cause_of(failure) == "frozen_parameters"
-    suite.convolutional.assert_registered(cnn_of(torch.nn.Conv2d(1, 4, 3)))
-
-
 def test_a_softmax_over_the_images_is_named(suite):
     for dim, right in ((1, True), (0, False)):
         network = cnn_of(torch.nn.Flatten(), torch.nn.Softmax(dim=dim))

@@ -15,6 +15,7 @@ from autograder.checks.architecture import (  # noqa: E402
     assert_code,
     assert_layers,
     assert_no_way_around,
+    assert_registered,
     assert_skips,
     compare_layers,
     expect,
@@ -260,7 +261,7 @@ class Strided(Plain):
         (NoRelu, "missing_relu", "there is no ReLU at this place"),
         (NoSigmoid, "missing_sigmoid", "there is no sigmoid"),
         (Bilinear, "wrong_upsampling", "bilinear up-sampling 1"),
-        (AveragePool, None, "average pooling 1"),
+        (AveragePool, "wrong_pooling", "average pooling 1"),
         (Strided, "missing_pooling", "there is no max-pooling"),
     ],
 )
@@ -660,3 +661,65 @@ def test_the_compiler_of_torch_is_not_loaded_for_a_trace():
         "tracing.trace(torch.nn.Linear(2, 2), torch.ones(5, 2)); print('torch._dynamo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "False"
+
+
+class TestRegistered:
+    def test_layers_that_no_optimizer_sees_are_named(self):
+        class InAList(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.convolutions = [nn.Conv2d(1, 4, 3)]
+
+            def forward(self, x):
+                return self.convolutions[0](x)
+
+        with pytest.raises(CheckFailed, match="convolution") as failure:
+            assert_registered(traced(InAList()).layers())
+        assert failure.value.explanation.cause == "frozen_parameters"
+
+    def test_the_networks_own_layers_are(self):
+        assert_registered(traced(nn.Sequential(nn.Conv2d(1, 4, 3))).layers())
+
+
+class TestMissingLayers:
+    """A list of two hidden layers and an output, and networks that lack something of it."""
+
+    LINES = (
+        expect("convolution", "Convolution 1", out_channels=4, kernel=3),
+        expect("relu", "ReLU 1"),
+        expect("max_pool", "Pooling 1", kernel=2),
+        expect("convolution", "Convolution 2", out_channels=4, kernel=3),
+        expect("relu", "ReLU 2"),
+        expect("max_pool", "Pooling 2", kernel=2),
+        expect("dropout", "Dropout", p=0.5),
+        expect("linear", "Linear", out_features=10),
+    )
+
+    @staticmethod
+    def causes(*layers):
+        trace = traced(nn.Sequential(*layers), training=True)
+        return {difference.cause for difference in compare_layers(trace.layers(), TestMissingLayers.LINES)}
+
+    def block(self, channels=1, pool=nn.MaxPool2d):
+        return nn.Conv2d(channels, 4, 3), nn.ReLU(), pool(2)
+
+    def test_a_layer_with_its_activation_and_pooling_is_one_mistake(self):
+        assert self.causes(*self.block(), nn.Dropout(0.5), nn.Flatten(), nn.Linear(676, 10)) == {"missing_layer"}
+
+    def test_an_activation_alone_is_missing_by_itself(self):
+        layers = nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), *self.block(4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(100, 10)
+        assert self.causes(*layers) == {"missing_relu"}
+
+    @pytest.mark.parametrize(
+        ("dropout", "pool", "outputs", "cause"),
+        [
+            (None, nn.MaxPool2d, 10, "missing_dropout"),
+            (0.2, nn.MaxPool2d, 10, "wrong_dropout"),
+            (0.5, nn.AvgPool2d, 10, "wrong_pooling"),
+            (0.5, nn.MaxPool2d, 11, "wrong_width"),
+        ],
+    )
+    def test_one_layer_that_is_another_is_named(self, dropout, pool, outputs, cause):
+        drop = [nn.Dropout(dropout)] if dropout else []
+        layers = *self.block(1, pool), *self.block(4, pool), *drop, nn.Flatten(), nn.Linear(100, outputs)
+        assert self.causes(*layers) == {cause}

@@ -3,7 +3,7 @@
 import numpy as np
 from gradescope_utils.autograder_utils.decorators import number, tags, weight
 
-from autograder.checks.architecture import fail_differences, settings_of
+from autograder.checks.architecture import assert_registered, fail_differences, settings_of
 from autograder.checks.compare import fail
 
 from .common import CLASSES, find_classifier, load_clothes, scores_of
@@ -37,6 +37,7 @@ def test_layers(submission, probes, seen, show):
     """The network is the one of Table 2, or one of your own that is as good"""
     network = find_classifier(probes, show)
     layers = network.trace(training=True).layers()
+    assert_registered(layers, called=network.made)
     differences, lines = differences_from_table(layers)
     sort = sort_of(layers, differences)
     if sort == SLIP:

@@ -109,21 +109,6 @@ def _is_pooled(convolution: Layer, layers: tuple[Layer, ...]) -> bool:
     return False
 
 
-def assert_registered(network: Network) -> None:
-    """The weights of all layers are the network's own parameters. Raises CheckFailed (frozen_parameters)."""
-    layers = [layer for layer in network.trace().layers() if layer.name in ("convolution", "linear")]
-    unknown = [layer for layer in layers if "weight" not in layer.parameters]
-    if unknown:
-        numbers = " and ".join(f"{layer.name} {[a for a in layers if a.name == layer.name].index(layer) + 1}"
-                               for layer in unknown)  # fmt: skip
-        fail(
-            f"The weights of {numbers} are not among model.parameters(), so that no optimizer changes them.",
-            called=network.made,
-            cause="frozen_parameters",
-            expected="layers that are attributes of the network, or stand in nn.Sequential or nn.ModuleList",
-        )
-
-
 # ---- What is seen ---------------------------------------------------------------------------------------------------
 
 

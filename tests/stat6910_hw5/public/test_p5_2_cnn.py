@@ -3,6 +3,7 @@
 import pytest
 from gradescope_utils.autograder_utils.decorators import number, tags, weight
 
+from autograder.checks.architecture import assert_registered
 from autograder.checks.training import (
     assert_evaluates_in_eval_mode,
     assert_evaluation_changes_nothing,
@@ -20,7 +21,6 @@ from .convolutional import (
     BATCHES,
     assert_deterministic,
     assert_pooled_convolutions,
-    assert_registered,
     assert_scores,
     assert_softmax_over_classes,
     watch_test,
@@ -53,7 +53,7 @@ def test_layers(probes, show):
 def test_training(probes, watched, show):
     """Training takes a step down the gradient for every batch, with fresh gradients, and reaches every parameter"""
     network = find_cnn(probes, show)
-    assert_registered(network)
+    assert_registered(network.trace().layers(), called=network.made)
     seen = watch_training(probes, network, watched)
     _, records = trained_in(seen.records, seen.called)
     assert_gradients_cleared(records, called=seen.called)
