@@ -77,11 +77,17 @@ def _text(explanation: Explanation) -> str:
 
 
 def fail(
-    message: str, *, called: str = "", cause: str | None = None, expected: str | None = None, worst: str | None = None
+    message: str,
+    *,
+    called: str = "",
+    cause: str | None = None,
+    expected: str | None = None,
+    worst: str | None = None,
+    fitting: Sequence[str] = (),
 ) -> NoReturn:
-    """Raises CheckFailed. `message` says what came; `cause`, where given, is a slug of CAUSES."""
+    """Raises CheckFailed. `message` says what came; `cause`, where given, is a slug of CAUSES, as `fitting` are."""
     sentence = CAUSES[cause].sentence if cause else None
-    raise CheckFailed(Explanation(called, message, expected, worst, cause, sentence))
+    raise CheckFailed(Explanation(called, message, expected, worst, cause, sentence, tuple(fitting)))
 
 
 # ---- Reading values -------------------------------------------------------------------------------------------------

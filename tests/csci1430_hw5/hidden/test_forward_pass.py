@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.checks.compare import as_array, assert_close, assert_unchanged
-from autograder.checks.diagnose import Context, same
+from autograder.checks.diagnose import Alternative, Context, examine
 
 from ..public.network import CLASSES, Array, Layer, cases, layers, network_of
 from ..public.probabilities import (
@@ -24,13 +24,17 @@ from ..public.probabilities import (
 from .solution import softmax
 
 
-def known_bugs(layer: Layer) -> dict[str, Array]:
+def known_bugs(layer: Layer) -> dict[str, Alternative | tuple[Alternative, ...]]:
     """What programs with a known bug answer for small logits, by the bug's cause."""
     logits = layer.logits[np.newaxis]
     unshifted_denominator = np.sum(np.exp(logits - logits.max())) / np.sum(np.exp(logits))
     return {
         "missing_bias": softmax(logits - layer.b),
         "double_softmax": softmax(softmax(logits)),
+        "missing_softmax": logits,
+        "not_normalised": (np.exp(logits), np.exp(logits - logits.max())),
+        "sign_flipped": softmax(-logits),
+        "wrong_dtype": softmax(np.trunc(layer.image) @ layer.W + layer.b),
         "wrong_axis": np.ones_like(logits),
         "no_overflow_shift": softmax(logits) * unshifted_denominator,  # shifted in the numerator alone
     }
@@ -43,9 +47,9 @@ def known_bugs(layer: Layer) -> dict[str, Array]:
 def test_probabilities(submission, probes, layer):
     """forward_pass gives the probabilities of Eq. 1 and 2, for whole and for real pixels"""
     row = probabilities_of(submission, probes, layer)
-    bugs = known_bugs(layer)
-    require_sum_of_one(row, cause=next((slug for slug, answer in bugs.items() if same(row, answer)), None))
-    wanted, context = softmax(layer.logits)[np.newaxis], Context(alternatives=bugs)
+    wanted, context = softmax(layer.logits)[np.newaxis], Context(alternatives=known_bugs(layer))
+    found = examine(row, wanted, context)
+    require_sum_of_one(row, cause=found.cause.slug if found.cause else None, fitting=found.fitting)
     assert_close(row, wanted, "the result", called=FORWARD, rtol=LOOSE, context=context, hide_expected=True)
 
 

@@ -37,7 +37,7 @@ def as_bias_gradient(value: Any, classes: int) -> Array:
         fail(
             f"gradB has shape {array.shape}",
             called=BACK,
-            cause="wrong_shape",
+            cause="transposed" if array.shape == (classes, 1) else "wrong_shape",
             expected=f"gradB of shape {(1, classes)} or {(classes,)}",
         )
     return array.reshape(1, classes)

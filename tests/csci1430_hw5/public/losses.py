@@ -30,6 +30,7 @@ def known_bugs(answer: Answer) -> Context:
     return Context(
         alternatives={
             "wrong_log_base": (right / np.log(10), right / np.log(2)),
+            "double_softmax": np.log(np.sum(np.exp(answer.probabilities))) - answer.probabilities[0],
             "wrong_label_index": (np.roll(right, 1), np.roll(right, -1), np.full_like(right, right.min())),
         }
     )

@@ -221,7 +221,24 @@ def require_parameter(model: Any, name: str, shape: tuple[int, int]) -> None:
             cause="not_implemented",
             expected=f"an array of shape {shape}",
         )
-    as_array(value, f"model.{name}", shape=shape, called=CONSTRUCTOR)
+    array = as_array(value, f"model.{name}", called=CONSTRUCTOR)
+    if array.shape != shape:
+        fail(
+            f"model.{name} has shape {array.shape}",
+            called=CONSTRUCTOR,
+            cause=shape_cause(array.shape, shape),
+            expected=f"model.{name} of shape {shape}",
+            fitting=["wrong_shape"],
+        )
+
+
+def shape_cause(got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """What is wrong with a shape: the two sizes exchanged, one of them off by one, or anything else."""
+    if got == wanted[::-1]:
+        return "transposed"
+    if len(got) == len(wanted) and sorted(abs(a - b) for a, b in zip(got, wanted, strict=True)) == [0, 1]:
+        return "off_by_one"
+    return "wrong_shape"
 
 
 CONSTRUCTOR = "Model(train_images, train_labels, num_classes, hp, test_images, test_labels)"

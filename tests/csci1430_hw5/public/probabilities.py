@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,14 +73,15 @@ def adds_up_to_one(row: Array) -> bool:
     return bool(abs(np.sum(row) - 1) <= LOOSE)
 
 
-def require_sum_of_one(row: Array, cause: str | None = None) -> None:
-    """Raises CheckFailed, with the cause, unless the row adds up to 1."""
+def require_sum_of_one(row: Array, cause: str | None = None, fitting: Sequence[str] = ()) -> None:
+    """Raises CheckFailed, with the cause and the causes that fit, unless the row adds up to 1."""
     if not adds_up_to_one(row):
         fail(
             f"the probabilities add up to {np.sum(row):.6g}: {show(row)}",
             called=FORWARD,
             cause=cause,
             expected="probabilities that add up to 1",
+            fitting=fitting,
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autograder.checks.compare import CheckFailed, as_array, assert_close, fail
-from autograder.checks.diagnose import Context
+from autograder.checks.diagnose import Alternative, Context
 from autograder.sandbox.proxy import StudentError
 
 from .network import Array, Network, Settings, Step, apply_settings, plain_data
@@ -97,11 +97,13 @@ def require_move(stepped: Stepped, name: str, factor: float = 1.0, hide_expected
     def with_other_rate() -> Array:
         return stepped.with_rate(3 * step.learning_rate).moved(name)
 
-    bugs = {
+    bugs: dict[str, Alternative] = {
         "ascends": -wanted,
         "learning_rate_ignored": with_other_rate,
         "learning_rate_twice": step.learning_rate * wanted,
     }
+    if name == "b":
+        bugs["wrong_axis"] = np.full_like(wanted, np.sum(wanted))
     assert_close(
         moved,
         wanted,

@@ -78,6 +78,9 @@ def cause_of(table: Array, wanted: Array, counter: StepCounter, task: Task) -> s
         return "trains_on_test"
     if counter.piles_up:
         return "accumulates_gradient"
+    multiple = cause_of_multiple(table, wanted, task.settings)
+    if multiple:
+        return multiple
     per_image = table[:count].sum(axis=1)
     if np.allclose(per_image, epochs):
         return "wrong_label_index"
@@ -85,6 +88,19 @@ def cause_of(table: Array, wanted: Array, counter: StepCounter, task: Task) -> s
     if only_own and per_image.max() <= epochs and np.isclose(per_image.sum(), epochs * (count - 1)):
         return "off_by_one"
     return None
+
+
+def cause_of_multiple(table: Array, wanted: Array, settings: Settings) -> str | None:
+    """The bug where every count is the same multiple of what it should be."""
+    epochs = settings.num_epochs
+    factors = {
+        "ascends": [-1.0],
+        "learning_rate_twice": [settings.learning_rate],
+        "off_by_one": [(epochs - 1) / epochs, (epochs + 1) / epochs],
+        "scaled_by_constant": [2.0, 3.0],
+    }
+    fits = (slug for slug, values in factors.items() if any(np.allclose(table, value * wanted) for value in values))
+    return next(fits, None)
 
 
 @number("Q6.2.2")

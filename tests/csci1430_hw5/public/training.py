@@ -132,7 +132,8 @@ def counting_task() -> Task:
     images = np.eye(count + tests, dtype=int)
     labels = np.array([1, 2, 3, 1, 2, 3, 3, 1, 2], dtype=np.uint8)
     data = DataSet(images[:count], labels[:count], classes, images[count:], labels[count:])
-    return Task(data, Settings(0.5, 3), np.zeros((count + tests, classes)), np.zeros((1, classes)))
+    # The rate is no share of the epochs: counts that are off tell whether it was taken twice.
+    return Task(data, Settings(0.3, 3), np.zeros((count + tests, classes)), np.zeros((1, classes)))
 
 
 class StepCounter:
@@ -150,6 +151,7 @@ class StepCounter:
         self.taken: list[Array] = []
         self.order: list[int] = []
         self.losses = 0
+        self.exchanged = False
 
     def methods(self) -> Methods:
         """The stand-ins for the four methods of the handout's steps 3 to 6."""
@@ -187,7 +189,9 @@ class StepCounter:
         return self.given[-1], one_hot.reshape(self._bias_shape)
 
     def _gradient_descent(self, fields: SimpleNamespace, gradW: Any, gradB: Any) -> None:
-        self.taken.append(as_array(gradW, "gradW", shape=self._shape))
+        first, second = as_array(gradW, "gradW"), as_array(gradB, "gradB")
+        self.exchanged = first.shape == self._bias_shape and second.shape == self._shape
+        self.taken.append(as_array(first, "gradW", shape=self._shape))
 
     def _label(self, value: Any) -> int:
         label = int(as_scalar(value, "the label"))
@@ -226,6 +230,13 @@ def judge_counts(
             return judge(counter, trained)
         except (CheckFailed, StudentError) as failure:
             failures.append(failure)
+        if counter.exchanged:
+            fail(
+                f"gradient_descent is given gradB (shape {bias_shape}) first and gradW second",
+                called=TRAIN,
+                cause="wrong_order",
+                expected="gradient_descent(gradW, gradB), as back_propagation returns them",
+            )
         if not through_class and instead(counter):
             return None
     raise least_surprising(failures)
