@@ -385,8 +385,8 @@ def assert_skips(trace: Trace, *, where: str, called: str = "") -> None:
     if not missing:
         return
     wrong = [skip for skip in skips if skip.level is None]
-    told = [f"{skip.source} enters the decoder ({skip.joined})" for skip in skips] or ["nothing enters the decoder "
-            "but the code"]  # fmt: skip
+    told = [f"{skip.source} enters the decoder ({skip.joined})" for skip in skips]
+    told = told or ["Nothing enters the decoder but the code"]
     layers = " or ".join(f"pooling layer {number}" for number in missing)
     fail(
         f"{'; '.join(told)}; no skip connection starts at {layers}.\n\n"

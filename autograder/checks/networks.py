@@ -346,7 +346,7 @@ def _told(candidate: _Candidate) -> str:
     for call in candidate.calls:
         shapes = ", ".join(_batch(output.shape) for output in call.outputs)
         results.append(f"    given {_FORM_WORDS.get(call.form, call.form)}: "
-                       f"{call.error[:160] or shapes or 'returns no tensor'}")  # fmt: skip
+                       f"{call.error[:240] or shapes or 'returns no tensor'}")  # fmt: skip
     return "\n".join(results)
 
 

@@ -221,7 +221,8 @@ def _assert_scale(noisy: list[Match], gallery: Gallery, deviations: tuple[float,
             expected="noise from N(0, 0.3): randn draws from a normal distribution, rand evenly between 0 and 1",
         )
     fail(
-        f"the noise has a standard deviation of about {measured:.2f}{' after clipping' if clipped else ''}",
+        f"the noise has a standard deviation of about {measured:.2f}{' after clipping' if clipped else ''}, "
+        f"and not of {deviations[0]:.2g}",
         called=called,
         cause="noise_wrong_scale",
         expected="noise from N(0, 0.3)",

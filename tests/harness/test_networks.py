@@ -413,6 +413,7 @@ def test_weights_come_with_their_names_and_kinds(probes):
         ("copies", AUTOENCODER, None, "given images (N, 1, 28, 28): (N, 784)"),
         ("fixed", CLASSIFIER, "hard_coded_batch", "takes 32 images, and no other number"),
         ("skips_raise", SKIP_AUTOENCODER, "raises", "`ConvAutoencoder(skip=True)` cannot be run: RuntimeError"),
+        ("skips_raise", SKIP_AUTOENCODER, "raises", "(skips_raise.py, line 18)"),
         ("skips_replace", SKIP_AUTOENCODER, "bypasses_code", "makes its images without the code"),
     ],
 )

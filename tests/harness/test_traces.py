@@ -478,7 +478,7 @@ class InputSkip(Plain):
 @pytest.mark.parametrize(
     ("kind", "cause", "words"),
     [
-        (Plain, "skip_missing", "nothing enters the decoder but the code"),
+        (Plain, "skip_missing", "Nothing enters the decoder but the code"),
         (OneSkip, "skip_missing", "pooling layer 2"),
         (DeepSkip, "skip_from_wrong_layer", "the output of linear layer 1 enters the decoder"),
         (InputSkip, "skip_from_wrong_layer", "the input image enters the decoder"),

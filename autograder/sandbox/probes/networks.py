@@ -12,6 +12,7 @@ import functools
 import inspect
 import re
 import sys
+import traceback
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autograder.sandbox import cells
 from autograder.sandbox.probes.checkpoints import load_checkpoint
 from autograder.sandbox.probes.guesses import ways_to_call
 from autograder.sandbox.probes.tracing import (
@@ -316,10 +318,20 @@ def _call(network: nn.Module, form: str, x: Tensor) -> Record:
         outputs = [[path, list(tensor.shape)] for path, tensor in tensors_in(result)]
         return {"form": form, "outputs": outputs, "structure": structure_of(result), "error": ""}
     except (Exception, SystemExit) as error:
-        return {"form": form, "outputs": [], "structure": "", "error": text_of(error)}
+        return {"form": form, "outputs": [], "structure": "", "error": text_of(error) + _place_of(error, network)}
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+def _place_of(error: BaseException, network: nn.Module) -> str:
+    """The last line of the student's own that the error came through: " (prob6_CAE.py, line 31)"."""
+    own = type(network.__dict__.get("_network", network))
+    home = getattr(sys.modules.get(own.__module__), "__file__", None)
+    if home is None or own.__module__.partition(".")[0] in ("torch", "autograder"):
+        return ""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent == Path(home).parent]
+    return " ({}, line {})".format(*cells.place_of(frames[-1].filename, frames[-1].lineno or 0)) if frames else ""
 
 
 def _pairs(found: Sequence[Record]) -> list[Record]:

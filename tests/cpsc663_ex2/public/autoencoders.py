@@ -247,7 +247,8 @@ def assert_beats_pca(result: Result, digits: ImageData, bar: float, show: Any) -
     )
     if result.error >= bar:
         fail(
-            f"the mean squared error of the reconstructions is {result.error:.4f} per pixel, after {result.origin}",
+            f"the reconstructions have a mean squared error of {result.error:.4f} per pixel, after {result.origin}; "
+            f"PCA has {bar:.4f}",
             called=f"{result.network.made}(images) on held-out digits",
             expected=f"less than {bar:.4f}, the error of PCA with two components, which is a linear autoencoder",
         )
