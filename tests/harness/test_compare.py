@@ -253,3 +253,26 @@ class TestWords:
     def test_an_unknown_cause_is_the_check_authors_mistake(self):
         with pytest.raises(KeyError):
             fail("wrong", cause="no_such_cause")
+
+
+def test_what_rounding_leaves_where_the_right_numbers_are_zero_is_let_pass():
+    noise = np.array([[2e-17, -1e-17], [0.0, 5e-17]])
+    assert_close(-3 * noise, noise, "the gradient")
+    assert_close(np.zeros((2, 2)), noise, "the gradient")
+    with pytest.raises(CheckFailed):
+        assert_close(noise + 1e-4, noise, "the gradient")
+
+
+def test_a_failed_comparison_tells_what_fits_it_also_where_it_claims_nothing():
+    right = np.array([[1.0, -2.0, 0.5]])
+    bugs = Context(alternatives={"missing_mask": right + 1, "wrong_mask": right + 1})
+    with pytest.raises(CheckFailed) as caught:
+        assert_close(right + 1, right, "the gradient", context=bugs)
+    assert (caught.value.explanation.cause, caught.value.explanation.fitting) == (None, ("missing_mask", "wrong_mask"))
+
+
+def test_a_failure_may_tell_what_else_fits():
+    with pytest.raises(CheckFailed) as caught:
+        fail("the shape is (2, 3)", cause="off_by_one", fitting=["wrong_shape"])
+    assert (caught.value.explanation.cause, caught.value.explanation.fitting) == ("off_by_one", ("wrong_shape",))
+    assert "wrong_shape" not in str(caught.value)

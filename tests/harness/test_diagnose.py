@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autograder.checks.diagnose import CAUSES, Context, diagnose, same
+from autograder.checks.diagnose import CAUSES, Context, diagnose, examine, same
 
 RIGHT = np.array([[0.5, -1.25, 2.0, 0.75], [1.5, 0.25, -0.5, 1.0], [-2.0, 1.75, 0.125, -0.375]])
 ROWS = 3
@@ -121,3 +121,37 @@ def test_sameness_is_not_fooled_by_size_or_shape():
     assert not same(RIGHT * 1.01, RIGHT)
     assert not same(RIGHT.ravel(), RIGHT)
     assert same([], [])
+
+
+def test_what_several_bugs_would_give_fits_them_all_and_singles_out_none():
+    context = Context(alternatives={"missing_bias": RIGHT + 1, "missing_mask": RIGHT + 1, "wrong_axis": RIGHT + 2})
+    found = examine(RIGHT + 1, RIGHT, context)
+    assert (found.cause, found.fitting) == (None, ("missing_bias", "missing_mask"))
+
+
+def test_zeros_fit_a_bug_that_gives_zeros():
+    found = examine(np.zeros_like(RIGHT), RIGHT, Context(alternatives={"inverted_mask": np.zeros_like(RIGHT)}))
+    assert (found.cause, found.fitting) == (None, ("inverted_mask",))
+
+
+def test_one_number_fits_a_factor_and_does_not_show_it():
+    found = examine(np.array([[0.6]]), np.array([[1.2]]), Context())
+    assert (found.cause, found.fitting) == (None, ("scaled_by_constant",))
+
+
+def test_a_bug_of_its_own_is_named_although_a_factor_fits_too():
+    found = examine(0.25 * RIGHT, RIGHT, Context(alternatives={"learning_rate_twice": 0.25 * RIGHT}))
+    assert found.cause is CAUSES["learning_rate_twice"]
+    assert found.fitting == ("learning_rate_twice", "scaled_by_constant")
+
+
+def test_a_right_answer_fits_no_bug():
+    assert examine(RIGHT, RIGHT, Context(alternatives={"missing_bias": RIGHT})).fitting == ()
+
+
+def test_what_rounding_leaves_of_zeros_is_no_difference():
+    noise = np.array([[1e-17, -9e-17, 0.0], [0.0, 3e-17, 2e-17]])
+    assert same(noise, -noise)
+    assert same(np.zeros_like(noise), noise)
+    assert not same(noise + 1e-3, noise)
+    assert slug(-noise, noise) is None

@@ -20,6 +20,7 @@ from autograder.checks.layers import (
     relu_stand_in,
 )
 from autograder.checks.strategies import MLP_CASES, mlp_batch
+from autograder.sandbox.proxy import StudentError
 
 BATCH = mlp_batch(MLP_CASES[0], 3)
 LABELS = np.array([[0.0], [2.0], [1.0]])
@@ -28,6 +29,17 @@ LABELS = np.array([[0.0], [2.0], [1.0]])
 def called(stand_in, method, *arguments):
     """A stand-in's method, called as the worker would."""
     return stand_in.methods[method](stand_in.fields, *arguments)
+
+
+def only_for(takes):
+    """A backward method that raises an error unless it takes so many rows."""
+
+    def backward(X, grad):
+        if not takes(len(X)):
+            raise StudentError("ValueError", "shapes do not fit")
+        return grad
+
+    return backward
 
 
 class TestHeldLayer:
@@ -57,6 +69,30 @@ class TestHeldLayer:
         layer = Layer(types.SimpleNamespace(), "linear_layer")
         layer.set_params(W=1.0, b=2.0)
         assert (layer.param("W"), layer.param("b")) == (1.0, 2.0)
+
+    @pytest.mark.parametrize(
+        ("takes", "named"),
+        [(lambda rows: rows == 5, True), (lambda rows: rows < 3, False), (lambda rows: False, False)],
+    )
+    def test_a_batch_size_is_named_where_it_is_the_only_one_that_works(self, takes, named):
+        layer = Layer(types.SimpleNamespace(forward=lambda X: X, backward=only_for(takes)), "linear_layer")
+        with pytest.raises(CheckFailed if named else StudentError) as caught:
+            layer.forward_and_backward(np.ones((4, 2)), np.ones((4, 3)))
+        if named:
+            assert caught.value.explanation.cause == "hard_coded_batch"
+            assert "5 rows alone" in str(caught.value)
+
+    def test_a_layer_that_takes_the_batch_is_not_asked_again(self):
+        asked = []
+        held = types.SimpleNamespace(forward=lambda X: X, backward=lambda X, grad: asked.append(len(X)) or grad)
+        Layer(held, "linear_layer").forward_and_backward(np.ones((4, 2)), np.ones((4, 3)))
+        assert asked == [4]
+
+    def test_an_entry_of_none_is_no_answer_of_a_function(self):
+        layer = Layer(types.SimpleNamespace(gradient={"b": None}), "linear_layer")
+        with pytest.raises(CheckFailed, match="gradient") as caught:
+            layer.gradient("b")
+        assert caught.value.explanation.cause == "wrong_type"
 
     def test_a_flat_row_is_a_row(self):
         np.testing.assert_array_equal(as_row([1, 2], 2, "b"), [[1, 2]])
