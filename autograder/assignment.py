@@ -86,6 +86,7 @@ class Assignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     items: tuple[Item, ...]
     budgets: Budgets = Budgets()
     modules: tuple[str, ...] = ()  # further files of the students' that are loaded with main
+    notebooks: tuple[str, ...] = ()  # required files that are handed out as a notebook, too
     preloads: tuple[str, ...] = ()  # modules that the worker imports before the submission
     extras: tuple[str, ...] = ()  # extras of this package that submissions need installed
     data: tuple[str, ...] = ()  # names of data sets that the worker can read
@@ -283,6 +284,9 @@ def _file_problems(assignment: Assignment) -> Iterator[_Problem]:
                 f"{name!r} is no further module of the students'.",
                 "List Python files of files.required or files.optional other than main.",
             )
+    for name in assignment.notebooks:
+        if name not in files.required or not name.endswith(".py"):
+            yield "notebooks", f"{name!r} is no program of files.required.", "List Python files of files.required."
 
 
 def _item_problems(assignment: Assignment) -> Iterator[_Problem]:

@@ -118,10 +118,10 @@ def ready_data_entries(assignment: Assignment) -> Iterator[Entry]:
             yield from folder_entries(Path(scratch), f"data/{name}")
 
 
-def optional_stencil_entries(assignment: Assignment) -> Iterator[Entry]:
-    """The optional programs as they are handed out: one that is still so counts as not submitted."""
+def handed_out_entries(assignment: Assignment) -> Iterator[Entry]:
+    """The students' programs as they are handed out, by which the collector knows one that nobody has written in."""
     for name, content in make_stencil(assignment).items():
-        if name in assignment.files.optional:
+        if name in assignment.files.required + assignment.files.optional:
             yield Entry(f"stencils/{assignment.id}/{name}", content)
 
 

@@ -163,7 +163,7 @@ class _Stage:
     # -- required and optional files
 
     def _take_wanted(self, name: str, inventory: Inventory) -> None:
-        candidates = self._written(name, self._candidates(name, inventory)[:_MOST_TRIED])
+        candidates = self._written(name, inventory)
         unusable: list[tuple[Entry, str]] = []
         for index, entry in enumerate(candidates):
             problem = self._stage(entry, name)
@@ -178,19 +178,24 @@ class _Stage:
             self._remark(severity, name, f"{entry.path} {problem}.")
             self._explained.add(name)
 
-    def _written(self, name: str, entries: list[Entry]) -> list[Entry]:
-        """The entries without those of an optional file that are still as they were handed out."""
+    def _written(self, name: str, inventory: Inventory) -> list[Entry]:
+        """The candidates, without copies that are as they were handed out where something else was written.
+
+        Something else: another candidate or a notebook. An optional program that nobody has written in is not there.
+        """
+        entries = self._candidates(name, inventory)[:_MOST_TRIED]
         handed_out = self._assignment.stencil_folder / name
-        if name not in self._files.optional or not name.endswith(".py") or not handed_out.is_file():
+        if not name.endswith(".py") or not handed_out.is_file():
             return entries
         written = [entry for entry in entries if not self._same_text(entry, handed_out)]
-        if entries and not written:
-            self._remark(
-                "info",
-                name,
-                f"{entries[0].path} is optional and still as it was handed out: it counts as not submitted.",
-            )
-        return written
+        if written or not entries or self._named_notebooks(name, inventory):
+            return written
+        if name in self._files.required:
+            return entries[:1]
+        self._remark(
+            "info", name, f"{entries[0].path} is optional and still as it was handed out: it counts as not submitted."
+        )
+        return []
 
     def _candidates(self, name: str, inventory: Inventory) -> list[Entry]:
         """The entries that could be meant, the best one first."""
@@ -267,14 +272,10 @@ class _Stage:
 
     def _take_notebooks(self, inventory: Inventory) -> None:
         """A notebook in place of a missing Python file: the one of its name, or for a last missing one the only one."""
-        notebooks = sorted(
-            (entry for entry in inventory.entries if entry.suffix == ".ipynb"),
-            key=lambda entry: (entry.archives, entry.depth, entry.path),
-        )
+        notebooks = _notebooks(inventory)
         scripts = [name for name in self._files.required + self._files.optional if name.endswith(".py")]
         for name in scripts:
-            twin = os.path.splitext(name)[0] + ".ipynb"
-            named = [entry for entry in notebooks if closeness(entry.name, twin) is not None]
+            named = self._named_notebooks(name, inventory)
             if name not in self._found:
                 self._take_first_notebook(name, named)
             elif named:
@@ -283,6 +284,11 @@ class _Stage:
         if self._assignment.main in lacking and not self._has_exported(notebooks, inventory):
             used = set(self._found.values())
             self._take_first_notebook(self._assignment.main, [entry for entry in notebooks if entry not in used])
+
+    def _named_notebooks(self, name: str, inventory: Inventory) -> list[Entry]:
+        """The notebooks that have a program's name."""
+        twin = os.path.splitext(name)[0] + ".ipynb"
+        return [entry for entry in _notebooks(inventory) if closeness(entry.name, twin) is not None]
 
     def _has_exported(self, notebooks: list[Entry], inventory: Inventory) -> bool:
         """Whether a stranger's Python file has a notebook's name: then that is the notebook, exported."""
@@ -480,6 +486,14 @@ class _Stage:
 
     def _remark(self, severity: _Severity, file: str, text: str) -> None:
         self._remarks.append(Remark(severity, file, text))
+
+
+def _notebooks(inventory: Inventory) -> list[Entry]:
+    """All notebooks, the outermost first."""
+    return sorted(
+        (entry for entry in inventory.entries if entry.suffix == ".ipynb"),
+        key=lambda entry: (entry.archives, entry.depth, entry.path),
+    )
 
 
 def _advantage(name: str, chosen: Entry, other: Entry) -> str:

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.assignment import Assignment, UsageError
+from autograder.handout_notebook import notebook_of
 
 _BEGIN = re.compile(r"(?P<indent>\s*)# BEGIN SOLUTION(?: (?P<pointer>\S.*?))?\s*")
 _END = re.compile(r"\s*# END SOLUTION\s*")
@@ -205,6 +206,8 @@ def _student_lines(block: Block) -> list[str]:
 def make_stencil(assignment: Assignment) -> dict[str, bytes]:
     """Return the stencil's files, name -> content: the students' files without solutions, and the given files.
 
+    A program that the assignment names under `notebooks` is there as a notebook, too.
+
     An optional file that is no Python, or that the reference does not hold, is left out: it is a student's own result,
     such as a trained network.
 
@@ -221,6 +224,8 @@ def make_stencil(assignment: Assignment) -> dict[str, bytes]:
         if not find_blocks(source, name):
             raise StencilError(name, 1, "students write this file, but it marks no solution block")
         stencil[name] = stencil_source(source, name).encode()
+    for name in assignment.notebooks:
+        stencil[name.removesuffix(".py") + ".ipynb"] = notebook_of(stencil[name].decode(), name)
     for name in assignment.files.given:
         stencil[name] = _read(assignment, name)
         if name.endswith(".py") and (blocks := find_blocks(stencil[name].decode(), name)):

@@ -12,7 +12,7 @@ from autograder.bundle import (
     data_source_entries,
     file_entry,
     folder_entries,
-    optional_stencil_entries,
+    handed_out_entries,
     package_entries,
     requirements_entry,
     script_entry,
@@ -50,7 +50,7 @@ def build_entries(assignment: Assignment) -> Iterator[Entry]:
     yield from package_entries()
     yield from folder_entries(assignment.reference_folder, f"reference/{assignment.id}")
     yield from folder_entries(assignment.folder, f"tests/{assignment.id}")
-    yield from optional_stencil_entries(assignment)
+    yield from handed_out_entries(assignment)
     yield from data_source_entries(assignment)
 
 

@@ -11,7 +11,7 @@ from autograder.bundle import (
     Entry,
     file_entry,
     folder_entries,
-    optional_stencil_entries,
+    handed_out_entries,
     package_entries,
     ready_data_entries,
     requirement_lines,
@@ -48,6 +48,7 @@ others. A check that you pass here passes in the grading too; the grading has mo
 | `requirements.txt` | the libraries, in the versions your submission is graded with |
 | `tests/{id}/` | the public checks: read them, they say what each function must do |
 | `reference/{id}/` | the given files once more, as the grader uses them |
+| `stencils/{id}/` | your files as they were when you got them |
 | `autograder/` | what runs the checks; you need not read or change it |
 
 ## What you hand in
@@ -101,7 +102,7 @@ def kit_entries(assignment: Assignment) -> Iterator[Entry]:
         if (assignment.folder / name).is_file():
             yield file_entry(assignment.folder / name, f"tests/{assignment.id}/{name}")
     yield from folder_entries(assignment.public_folder, f"tests/{assignment.id}/public")
-    yield from optional_stencil_entries(assignment)
+    yield from handed_out_entries(assignment)
     yield from package_entries()
     yield from ready_data_entries(assignment)
 
@@ -110,9 +111,12 @@ def readme(assignment: Assignment) -> str:
     """The kit's one page."""
     files = assignment.files
     rows = [(f"`{name}`", "yours to write") for name in files.required]
+    rows += [(f"`{_notebook(name)}`", "the same as a notebook, to write in instead") for name in assignment.notebooks]
     rows += [(f"`{name}`", "given") for name in files.given]
     rows += [(f"`data/{name}/`", _data_words(name, assignment.root)) for name in assignment.data]
     submit = f"Hand in {_listed(files.required)}."
+    for name in assignment.notebooks:
+        submit += f"\nIn place of `{name}` you may hand in the notebook, `{_notebook(name)}`; hand in one of the two."
     if files.optional:
         submit += f"\nYou may also hand in {_listed(files.optional)}."
     return README.format(
@@ -124,6 +128,10 @@ def readme(assignment: Assignment) -> str:
         submit=submit,
         torch=TORCH if _needs_torch(assignment) else "",
     )
+
+
+def _notebook(name: str) -> str:
+    return name.removesuffix(".py") + ".ipynb"
 
 
 def _needs_torch(assignment: Assignment) -> bool:

@@ -222,6 +222,7 @@ def test_a_single_items_table_is_explained(tmp_path):
         ("call_seconds = 5", "call_seconds = 31", "budgets.call_seconds", "check_seconds"),
         ('"numpy"', '"import os"', "preloads", "sklearn.svm"),
         ('"numpy"', '"numpy", "numpy"', "preloads", "2 times"),
+        ('id = "hw"', 'id = "hw"\nnotebooks = ["utils.py"]', "notebooks", "files.required"),
         ('"mnist"', '"../mnist"', "data", "fashion_mnist"),
         ('"csci567_hw3"', '"csci567hw3"', "extras", "'csci567_hw3'"),
         ('"csci567_hw3"', '"zzz"', "extras", "torch"),

@@ -125,8 +125,9 @@ def test_every_requirement_is_pinned(assignment):
 
 
 def handed_out(assignment: Assignment) -> set[str]:
-    """The optional programs that students get: what is still so counts as not submitted."""
-    programs = [name for name in assignment.files.optional if (assignment.stencil_folder / name).is_file()]
+    """The students' programs as they get them: by these the collector knows what nobody has written in."""
+    names = assignment.files.required + assignment.files.optional
+    programs = [name for name in names if (assignment.stencil_folder / name).is_file()]
     return {f"stencils/{assignment.id}/{name}" for name in programs}
 
 
@@ -144,9 +145,9 @@ def test_the_build_holds_what_gradescope_runs_and_this_assignment_only(assignmen
             assert any(name.startswith(folder) for name in entries) == (other == assignment), folder
     assert f"reference/{assignment.id}/{assignment.main}" in entries
     assert {name for name in entries if name.startswith("stencils/")} == handed_out(assignment)
-    assert {name.split("/")[0] for name in entries} - {"stencils"} == {
+    assert {name.split("/")[0] for name in entries} == {
         *("README.md", "autograder", "bundle.env", "data", "install_cpu_torch.sh", "pyproject.toml", "reference"),
-        *("requirements.txt", "run_autograder", "setup.sh", "tests"),
+        *("requirements.txt", "run_autograder", "setup.sh", "stencils", "tests"),
     }
 
 
@@ -269,8 +270,10 @@ def test_handing_in_the_whole_kit_is_no_mistake(assignment, kit, tmp_path):
     unpack(kit.values(), tmp_path / "kit")
     collected = collect(tmp_path / "kit", assignment, tmp_path / "staged")
     assert collected.missing == []
-    optional = {Path(name).name for name in handed_out(assignment)}
-    assert {remark.file for remark in collected.remarks} == optional  # they are still as they were handed out
+    # Nothing was written yet: optional programs count as not submitted, and of a pair the notebook is read.
+    optional = {name for name in assignment.files.optional if name.endswith(".py")}
+    assert {remark.file for remark in collected.remarks} == {*optional, *assignment.notebooks}
+    assert {remark.severity for remark in collected.remarks} <= {"info"}
     staged = {path.name for path in (tmp_path / "staged").iterdir()}
     assert staged == {*assignment.files.required, *assignment.files.given}
 

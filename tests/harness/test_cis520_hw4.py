@@ -6,6 +6,7 @@ import importlib
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from autograder.checks.compare import CheckFailed
 from autograder.checks.folding import Layer
 from autograder.checks.once import Once
 from autograder.checks.training_records import Loss, Pass, Records, read_records
+from autograder.handout_notebook import notebook_of
 
 torch = pytest.importorskip("torch", reason="the torch extra is not installed")
 
@@ -389,6 +391,24 @@ def test_the_solution_as_a_notebook_gets_full_points(tmp_path):
     results = grade(folder)
     assert [test["name"] for test in results["tests"] if test["score"] < test["max_score"]] == []
     assert results["score"] == 25
+
+
+def test_the_notebook_that_is_handed_out_gets_full_points_once_it_is_filled_in(tmp_path):
+    """Also where the program beside it is still blank: who writes in the notebook hands in the whole folder."""
+    folder = shutil.copytree(ROOT / "stencils" / "cis520_hw4", tmp_path / "handed_in")
+    (folder / "hw4.ipynb").write_bytes(notebook_of((REFERENCE / "hw4.py").read_text(), "hw4.py"))
+    results = grade(folder)
+    assert [test["name"] for test in results["tests"] if test["score"] < test["max_score"]] == []
+    assert results["score"] == 25
+
+
+def test_the_notebook_that_is_handed_out_gets_no_point_while_it_is_blank(tmp_path):
+    folder = tmp_path / "handed_in"
+    folder.mkdir()
+    shutil.copy(ROOT / "stencils" / "cis520_hw4" / "hw4.ipynb", folder)
+    results = grade(folder)
+    assert results["score"] == 0
+    assert all("not written yet" in test["output"] for test in results["tests"] if test["max_score"])
 
 
 def test_an_error_in_a_notebook_names_its_cell(tmp_path):

@@ -143,8 +143,11 @@ CELL = "def answer(): return 'notebook'\n"
 def submit(tmp_path):
     """Collects files, or one of them by its path, for an assignment that asks for net.py (and others)."""
 
-    def start(files, only=None, required=("net.py",), **limits):
+    def start(files, only=None, required=("net.py",), handed_out=None, **limits):
         assignment = Assignment("toy", "Toy", "Toys", 1, "net.py", Files(required), (ITEM,), root=tmp_path)
+        if handed_out is not None:
+            assignment.stencil_folder.mkdir(parents=True)
+            (assignment.stencil_folder / "net.py").write_text(handed_out)
         source = tmp_path / "submission"
         for name, content in files.items():
             path = source / name
@@ -180,6 +183,16 @@ class TestCollecting:
         collected = submit({"net.py": PYTHON, "net.ipynb": notebook(CELL)})
         assert taken(collected) == "script"
         assert "net.ipynb was not read: you submitted both" in said(collected)
+
+    def test_a_python_file_as_it_was_handed_out_yields_to_the_notebook(self, submit):
+        files = {"net.py": PYTHON.replace("\n", "\r\n"), "net.ipynb": notebook(CELL)}
+        collected = submit(files, handed_out=PYTHON)
+        assert taken(collected) == "notebook"
+        assert [remark.severity for remark in collected.remarks] == ["info"]
+
+    def test_a_python_file_as_it_was_handed_out_counts_where_there_is_no_notebook_of_its_name(self, submit):
+        files = {"net.py": PYTHON, "other.ipynb": notebook(CELL)}
+        assert taken(submit(files, handed_out=PYTHON)) == "script"
 
     def test_an_exported_file_wins_over_its_notebook_and_a_helper_does_not(self, submit):
         assert taken(submit({"hw.py": PYTHON, "hw.ipynb": notebook(CELL)})) == "script"

@@ -1,6 +1,8 @@
 """The stencil generator: what students get, and that no slip of a marker can hand out a solution."""
 
 import argparse
+import ast
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 
 from autograder.assignment import UsageError, list_assignments, load_assignment
 from autograder.commands import stencil as command
+from autograder.handout_notebook import notebook_of
 from autograder.stencil import (
     StencilError,
     find_blocks,
@@ -201,6 +204,64 @@ def test_a_missing_reference_file_is_named(toy):
     (toy.reference_folder / "helper.py").unlink()
     with pytest.raises(UsageError, match=r"the reference lacks helper\.py"):
         make_stencil(toy)
+
+
+PROGRAM = '''\
+"""A title.
+
+More.
+"""
+
+import math
+
+HALF = 0.5
+
+
+@staticmethod
+# a comment of the function
+def half(x):
+    # TODO: halve
+    raise NotImplementedError
+
+
+# about main
+def main(arguments=None):
+    main()
+    print("done", arguments)
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+def test_a_program_becomes_a_notebook_with_a_section_in_each_cell():
+    nbformat = pytest.importorskip("nbformat")
+    notebook = nbformat.reads(notebook_of(PROGRAM, "p.py").decode(), as_version=4)
+    nbformat.validate(notebook)
+    first, *code = notebook.cells
+    assert first.source.startswith("# A title.\n\n")
+    assert {cell.cell_type for cell in code} == {"code"}
+    assert [cell.source.splitlines()[0] for cell in code] == [
+        *('"""A title.', "@staticmethod", "# about main", "def main(arguments=None):", 'if __name__ == "__main__":')
+    ]
+    assert code[-1].source.endswith("\n    main([])")
+    assert "    main()\n" in code[-2].source, "only the last lines are without a command line"
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    assert notebook_of(PROGRAM, "p.py") == notebook_of(PROGRAM, "p.py")
+
+
+def test_a_notebooks_cells_are_the_program():
+    cells = json.loads(notebook_of(PROGRAM, "p.py"))["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    assert ast.dump(ast.parse(text)) == ast.dump(ast.parse(PROGRAM[:-2] + "[])\n"))
+
+
+def test_a_program_may_be_handed_out_as_a_notebook_too(toy):
+    with_notebook = msgspec.structs.replace(toy, notebooks=("answer.py",))
+    stencil = make_stencil(with_notebook)
+    assert set(stencil) == {"answer.py", "answer.ipynb", "helper.py"}
+    assert stencil["answer.ipynb"] == notebook_of(STENCIL, "answer.py")
 
 
 def test_writing_replaces_what_was_there_and_is_then_in_step(toy):
