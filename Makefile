@@ -4,9 +4,9 @@ VENV := .venv
 # TORCH=no leaves PyTorch out (200 MB and more): the NumPy homeworks grade without it, and its tests are skipped.
 TORCH ?= yes
 AUTOGRADER := $(VENV)/bin/autograder
-SCRIPTS := setup.sh install_cpu_torch.sh run_autograder .ci/run $(wildcard docker/*.sh)
+SCRIPTS := setup.sh install_cpu_torch.sh run_autograder .ci/run $(wildcard docker/*.sh tests/harness/attacks/*.sh)
 
-.PHONY: setup demo test submissions lint format bench container-test docker-grade clean
+.PHONY: setup demo test attacks submissions lint format bench container-test docker-grade clean
 
 setup: $(VENV)/.installed $(if $(filter no,$(TORCH)),,$(VENV)/.torch)
 
@@ -25,8 +25,15 @@ $(VENV)/.torch: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(AUTOGRADER) grade examples/csci567_hw3_buggy
 
+# The attacks, which `make attacks` carries out in more than one setting, are left to it.
 test: setup
-	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --ignore tests/harness/attacks
+
+# Every hostile submission, as root and as an ordinary user, as far as this machine has both; ends with a line for each.
+# CONTAINER=yes carries them out in a container, too (as `make container-test` does, among other things).
+attacks: setup
+	tests/harness/attacks/in_each_setting.sh
+	$(if $(filter yes,$(CONTAINER)),BASE="$(BASE)" TORCH=no docker/container_test.sh -k attack)
 
 # Every sample submission of every homework (about an hour); `make test` grades some of them.
 submissions: setup

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Grades in real containers: brings up a Docker engine where none answers, builds each assignment's image from
 # `autograder build`, and runs the scenarios of tests/container in Gradescope's own layout and limits.
-# Says SKIPPED, and why, where this machine cannot do that.
+# Says SKIPPED, and why, where this machine cannot do that. Arguments are pytest's: `-k attack` runs the attacks alone.
 #   BASE     the images' base; by default one made here of Debian's packages, since an offline machine can pull none
 #   VENV     the environment that holds the autograder and what its tests need (default: .venv)
 #   TORCH    "no" leaves the PyTorch homework out
@@ -120,4 +120,4 @@ for id in "${assignments[@]}"; do
   echo "container test: its size: $(($(docker image inspect --format '{{.Size}}' "autograder-test:$id") / 1000000)) MB"
 done
 timed "scenarios" env AUTOGRADER_TEST_IMAGE=autograder-test AUTOGRADER_TEST_TORCH="$torch_assignment" \
-  "$VENV/bin/python" -m pytest "$root/tests/container" --rootdir "$root"
+  "$VENV/bin/python" -m pytest "$root/tests/container" --rootdir "$root" "$@"

@@ -470,6 +470,20 @@ class TestConfinement:
             return done
     """
 
+    def test_modes_and_times_are_changed_in_word_only(self, open_check):
+        submission = open_check("""
+            import os
+
+            def close():
+                open("file", "w").close()
+                before = os.stat("file")
+                os.chmod("file", 0)
+                os.utime("file", (1, 1))
+                after = os.stat("file")
+                return before.st_mode == after.st_mode, before.st_mtime == after.st_mtime
+        """).submission
+        assert submission.close() == (True, True)
+
     @pytest.mark.parametrize(
         "expression",
         [
@@ -499,20 +513,6 @@ class TestConfinement:
             "os.setuid(0)",
         ],
     )
-    def test_modes_and_times_are_changed_in_word_only(self, open_check):
-        submission = open_check("""
-            import os
-
-            def close():
-                open("file", "w").close()
-                before = os.stat("file")
-                os.chmod("file", 0)
-                os.utime("file", (1, 1))
-                after = os.stat("file")
-                return before.st_mode == after.st_mode, before.st_mtime == after.st_mtime
-        """).submission
-        assert submission.close() == (True, True)
-
     @pytest.mark.parametrize("forks", [True, False], ids=["fork", "spawn"])
     def test_the_submission_is_refused(self, open_check, expression, forks):
         submission = open_check(self.PROBES, forks=forks).submission
