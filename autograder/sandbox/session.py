@@ -54,6 +54,8 @@ FORKS = sys.platform == "linux"
 FORK_SECONDS = 10.0
 """Wall time for a loaded worker to fork; the check's own time, where that is less."""
 STATUS_SECONDS = 2.0
+WAITING_FACTOR = 4
+"""Times its budget that a check waits for its worker. The grader's own alarm, at five times, means a fault of ours."""
 MAX_STARTS = 3
 """Times a loader that was killed by its own submission is started again within one run."""
 
@@ -176,11 +178,13 @@ class Session:
             StudentTimeout, StudentCrash: loading the submission hangs or ends Python.
             GraderError: the machine could not start a worker.
         """
-        self.load(deadline)
+        waiting_end = time.monotonic() + WAITING_FACTOR * seconds
+        waiting_end = waiting_end if deadline is None else min(waiting_end, deadline)
+        self.load(waiting_end)
         if self._problem is not None:
             raise self._problem
         self._scratch.empty()
-        worker, transport = self._worker_for_check(deadline)
+        worker, transport = self._worker_for_check(waiting_end)
         patience = self._setting.policy.patience
         stopwatch = Stopwatch(seconds, patience, transport.process, deadline=deadline, also=self._scratch.check)
         check = CheckWorker(
@@ -205,7 +209,11 @@ class Session:
         self._starts += 1
         orders = self._orders()
         environment = self._environment()
-        return (ForkingWorker if self._setting.forks else SpawnedWorker)(orders, environment, self._scratch.check)
+        kind = ForkingWorker if self._setting.forks else SpawnedWorker
+        try:
+            return kind(orders, environment, self._scratch.check)
+        except OSError as error:  # no process, descriptor or memory left on this machine
+            raise GraderError(f"the worker could not be started: {error}") from error
 
     def _worker_for_check(self, deadline: float | None) -> tuple[ForkingWorker | SpawnedWorker, Transport]:
         if not self._setting.forks:

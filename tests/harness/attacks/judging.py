@@ -18,10 +18,10 @@ from attacks.record import ALL, Attack
 from autograder.grading.results import Results
 
 TAGS = re.compile(r"<[^>]*>")
-PASSIVE = set(
-    ["a", "b", "br", "code", "col", "div", "em", "h2", "h3", "h4", "img", "li", "ol", "p", "pre", "span", "strong"]
-    + ["details", "summary", "table", "tbody", "td", "th", "thead", "tr", "ul"]
-)
+PASSIVE = {
+    *("a", "b", "br", "code", "col", "div", "em", "h2", "h3", "h4", "img", "li", "ol", "p", "pre", "span", "strong"),
+    *("details", "summary", "table", "tbody", "td", "th", "thead", "tr", "ul"),
+}
 """The tags of an output that do nothing but show."""
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that drive a terminal, or turn the order of what is read."""

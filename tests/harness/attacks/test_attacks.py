@@ -1,5 +1,5 @@
-"""Every attack in groups/ is carried out, end to end, and must come to nothing; some of them without protection, to show
-that the tests would notice.
+"""Every attack in groups/ is carried out, end to end, and must come to nothing; some of them without protection, to
+show that the tests would notice.
 
 An attack that is held gains no points and costs no others than those of the functions it is in; no secret of the course
 is in anything that was written or printed; the results are complete and valid; no process, file or shared memory is

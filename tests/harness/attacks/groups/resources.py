@@ -100,7 +100,7 @@ GROUP = (
         """
         )
         + in_second("pass"),
-        evidence="OPEN many: '(refused|forked)'",
+        evidence="(OPEN|CLOSED) many: ",
         harmless=True,
     ),
     Attack(
