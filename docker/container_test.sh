@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Grades in real containers: brings up a Docker engine where none answers, builds each assignment's image from
 # `autograder build`, and runs the scenarios of tests/container in Gradescope's own layout and limits.
-# Says SKIPPED, and why, where this machine cannot do that. Arguments are pytest's: `-k attack` runs the attacks alone.
+# Says SKIPPED, and why, where this machine cannot do that. Arguments are pytest's: `-k every_attack_is_held` runs the attacks alone.
 #   BASE     the images' base; by default one made here of Debian's packages, since an offline machine can pull none
 #   VENV     the environment that holds the autograder and what its tests need (default: .venv)
 #   TORCH    "no" leaves the PyTorch homework out
