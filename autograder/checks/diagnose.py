@@ -124,6 +124,7 @@ CAUSES: Mapping[str, Cause] = _table(
         "wrong_width": "A linear layer has another number of outputs than the handout asks for.",
         "missing_pooling": "A pooling layer is missing.",
         "wrong_pooling": "A pooling layer is of another kind than the handout asks for.",
+        "layers_do_not_fit": "One layer puts out another size than the next one takes.",
         "missing_layer": "A layer with weights is missing.",
         "superfluous_layer": "There is a layer that does not belong there.",
         "shared_layer": "One layer serves at two places that need one each.",

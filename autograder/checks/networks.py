@@ -13,6 +13,7 @@ lists "autograder.sandbox.probes.networks" in its preloads. Handles live as long
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -311,8 +312,16 @@ def _fail_nothing(probes: Probes, role: Role, candidates: Sequence[_Candidate], 
     fail(
         f"This part asks for {role.sentence.partition(':')[0]}, and {names} cannot be used as one:\n"
         + _tries(candidates),
-        called="looking for your network", cause="not_implemented" if blank else None, expected=role.sentence,
+        called="looking for your network", cause="not_implemented" if blank else _cause_of_refusal(candidates),
+        expected=role.sentence,
     )  # fmt: skip
+
+
+def _cause_of_refusal(candidates: Sequence[_Candidate]) -> str | None:
+    """What keeps the only network from taking images, where PyTorch's error says it."""
+    calls = [call for candidate in candidates for call in candidate.calls if call.form == "image"]
+    misfits = calls and all(_MISFIT.search(call.error) for call in calls)
+    return "layers_do_not_fit" if misfits and len({one.made for one in candidates}) == 1 else None
 
 
 def _only_batch_size(
@@ -350,6 +359,7 @@ def _told(candidate: _Candidate) -> str:
     return "\n".join(results)
 
 
+_MISFIT = re.compile(r"shapes cannot be multiplied|expected input\[.*\] to have \d+ channels")
 _FORM_WORDS = {"image": "images (N, 1, 28, 28)", "flat": "rows (N, 784)", "plane": "images (N, 28, 28)",
                "code": "codes (N, 2)"}  # fmt: skip
 

@@ -407,7 +407,7 @@ def test_weights_come_with_their_names_and_kinds(probes):
     ("module", "role", "cause", "words"),
     [
         ("stencil", CLASSIFIER, "not_implemented", "build the layers"),
-        ("broken", CLASSIFIER, None, "mat1 and mat2 shapes"),
+        ("broken", CLASSIFIER, "layers_do_not_fit", "mat1 and mat2 shapes"),
         ("nothing", CLASSIFIER, None, "defines no network"),
         ("reads", CLASSIFIER, None, "No such file or directory: 'not_there.py'"),
         ("copies", AUTOENCODER, None, "given images (N, 1, 28, 28): (N, 784)"),
