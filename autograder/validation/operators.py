@@ -10,7 +10,7 @@ part of the mutants' ids. Operators that only add mutants which fall with others
 - a comparison is moved at its boundary and negated; any third operator is one of the two on the rest of the numbers;
 - a statement is dropped only where its target has a value already, and no layer's: otherwise the program merely stops,
   as it also does where the numbers of inputs and outputs of a layer are swapped;
-- slice bounds move by one in one direction.
+- slice bounds move by one in one direction, and what they are calculated by is not changed otherwise.
 
 Moves between devices and the strings of messages are not touched, nor is what `facts` calls cosmetic.
 """
@@ -69,6 +69,8 @@ _MANY = 10  # from here on a whole number is a width or a count, and one more is
 
 def arithmetic(node: cst.CSTNode, parent: cst.CSTNode, facts: Facts) -> Iterator[cst.CSTNode]:
     """a + b -> a - b, a * b -> a / b and back; a // b -> a / b; a**b -> a * b; a += b -> a -= b."""
+    if isinstance(parent, cst.Slice):
+        return
     if isinstance(node, cst.BinaryOperation) and type(node.operator) in _ARITHMETIC and not _is_number(node):
         yield node.with_changes(operator=_spaced_like(node.operator, _ARITHMETIC[type(node.operator)]))
     elif isinstance(node, cst.AugAssign) and type(node.operator) in _AUGMENTED and not _is_list(node.value):
@@ -77,7 +79,7 @@ def arithmetic(node: cst.CSTNode, parent: cst.CSTNode, facts: Facts) -> Iterator
 
 def operand_dropped(node: cst.CSTNode, parent: cst.CSTNode, facts: Facts) -> Iterator[cst.CSTNode]:
     """a - b, a / b -> a; a + b, a * b -> a and b."""
-    if isinstance(node, cst.BinaryOperation) and not _is_number(node):
+    if isinstance(node, cst.BinaryOperation) and not _is_number(node) and not isinstance(parent, cst.Slice):
         if isinstance(node.operator, cst.Add | cst.Subtract | cst.Multiply | cst.Divide):
             yield _enclosed(node.left)
         if isinstance(node.operator, cst.Add | cst.Multiply):

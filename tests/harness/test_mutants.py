@@ -54,6 +54,8 @@ def changes(mutants: list[Mutant], operator: str) -> set[str]:
         ("transpose", "return a.T @ b", {"return a @ b", "return a.T @ b.T"}),
         ("key_swapped", 'return a["W"] + a["b"]', {'return a["b"] + a["b"]', 'return a["W"] + a["W"]'}),
         ("elements_swapped", "return a, b, c", {"return b, a, c"}),
+        ("arithmetic", "return a[b : b + c]", set()),
+        ("operand_dropped", "return a[b : b + c]", set()),
         ("slice_bound", "return a[b:c]", {"return a[b + 1:c]", "return a[b:c + 1]"}),
         ("opposite", "return np.argmax(np.sum(a))", {"return np.argmin(np.sum(a))", "return np.argmax(np.mean(a))"}),
         ("opposite", "a.train()", {"a.eval()"}),
