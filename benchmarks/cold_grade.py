@@ -19,6 +19,7 @@ import measure
 from autograder.assignment import load_assignment
 
 ROOT = Path(__file__).resolve().parents[1]
+REQUIRED, OFF = "isolated, --confine require", "isolated, --confine off"
 
 
 def main(assignment: str = "csci567_hw3", repetitions: str = "5") -> None:
@@ -31,7 +32,7 @@ def main(assignment: str = "csci567_hw3", repetitions: str = "5") -> None:
             *(sys.executable, str(ROOT / "benchmarks" / "plain_runner.py")),
             *(submission, assignment, str(plain_results)),
         ]
-        commands = {"isolated": isolated, "isolated, --confine off": [*isolated, "--confine", "off"]}
+        commands = {REQUIRED: [*isolated, "--confine", "require"], OFF: [*isolated, "--confine", "off"]}
         if uses_torch(assignment):
             commands["isolated, --no-pictures"] = [*isolated, "--no-pictures"]
         else:
@@ -44,12 +45,15 @@ def main(assignment: str = "csci567_hw3", repetitions: str = "5") -> None:
         documents = [json.loads(file.read_text()) for file in (results, plain_results) if file.is_file()]
     print(f"{assignment}: cold grade of the reference on one core, median of {repetitions} alternating runs; "
           f"{described(*documents)}")  # fmt: skip
+    pairs = zip(costs[REQUIRED], costs[OFF], strict=True)
+    ratio = statistics.median(required.seconds / off.seconds for required, off in pairs)
     first = statistics.median(cost.seconds for cost in next(iter(costs.values())))
     for name, runs in costs.items():
         seconds, processor, peak = (statistics.median(values) for values in zip(*runs, strict=True))
         print(
             f"  {name:38} {seconds:6.2f} s wall ({seconds / first:4.2f}x)  {processor:6.2f} s cpu  {peak:5.0f} MB peak"
         )
+    print(f"  what the protections cost: --confine require takes {ratio:.2f} times as long as off (median of pairs)")
 
 
 def uses_torch(assignment: str) -> bool:

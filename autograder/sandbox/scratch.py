@@ -17,6 +17,8 @@ from autograder.sandbox.policy import MEGABYTE, Policy
 from autograder.sandbox.transport import OutOfSpace
 
 BLOCK = 512
+LONGEST_PATH = 2_000
+"""Half of what the system takes: to look at ever longer paths costs the square of their length."""
 EMPTYING_SECONDS = 1.0
 LAST_EMPTYING_SECONDS = 20.0
 """When nobody writes any more: then only the number of files takes time."""
@@ -40,7 +42,7 @@ class Scratch:
     def check(self) -> None:
         """Raises OutOfSpace where more stands in it than the policy lets."""
         bytes_left, entries_left = self._policy.scratch_mb * MEGABYTE, self._policy.scratch_entries
-        waiting = [str(self.folder)]
+        waiting, longest = [str(self.folder)], 0
         while waiting:
             for entry in _entries(waiting.pop()):
                 entries_left -= 1
@@ -48,10 +50,13 @@ class Scratch:
                     bytes_left -= entry.stat(follow_symlinks=False).st_blocks * BLOCK
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
+                        longest = max(longest, len(entry.path))
                 if bytes_left < 0:
                     raise OutOfSpace(f"wrote more than {self._policy.scratch_mb} MB of files")
                 if entries_left < 0:
                     raise OutOfSpace(f"made more than {self._policy.scratch_entries:,} files and folders")
+                if longest > LONGEST_PATH:
+                    raise OutOfSpace("made folders nested deeper than can be looked after")
 
     def empty(self, seconds: float = EMPTYING_SECONDS) -> None:
         """Remove everything in it; the folder itself stays, since the worker may write no other.

@@ -121,7 +121,7 @@ GROUP = (
             print(f"wrote {made} MB")
             return made
         """,
-        evidence="2.1 crash .*wrote more than",
+        evidence="(2.[12] crash .*wrote more than|2.1 timeout)",
     ),
     Attack(
         "writes_one_huge_file",
@@ -160,14 +160,14 @@ GROUP = (
         def second(x):
             depth = 0
             end = time.time() + 0.7
-            while depth < 3000 and time.time() < end:
-                os.mkdir("d")
-                os.chdir("d")
+            while depth < 1500 and time.time() < end:
+                os.mkdir("deeper")
+                os.chdir("deeper")
                 depth += 1
             print(f"nested {depth} folders")
             return depth
         """,
-        evidence="nested \\d{3,} folders",
+        evidence="(nested \\d{3,} folders|nested deeper)",
     ),
     Attack(
         "closes_its_folders",
