@@ -36,6 +36,7 @@ from_uv() {
 
 from_pip() {
   echo "install_cpu_torch.sh: uv could not bring the builds without CUDA; pip installs what its registry has" >&2
+  if [ -s "$scratch/log" ]; then tail -n 3 "$scratch/log" >&2; fi
   "$python" -m pip install --quiet --no-input --no-cache-dir --disable-pip-version-check "$@"
 }
 
