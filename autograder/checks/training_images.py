@@ -2,7 +2,7 @@
 
 A submission may normalise its images, flatten them and add noise. Each input is compared with every image of a
 gallery by correlation, which neither scale nor offset changes; what is left after the best fit is the noise. Where the
-noise is so strong that nothing is recognised, the images that the loss compares with say what to look for.
+noise is so strong that nothing is recognised, many inputs together still show that there are images below it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,12 @@ CLEAN = 0.02
 SPREAD = 0.12
 """A measured deviation may be off by this part."""
 SAME_NOISE = 0.9
-BURIED = 3.0
-"""Standard errors by which the mean correlation of inputs with their targets must be above 0, to be these images."""
+BURIED, MANY, NEARLY = 5.0, 8, 0.42
+"""Standard errors by which what inputs share with the images must be above 0; how many; half of them recognised."""
+DISORDER = 0.15
+"""Correlation of neighbouring pixels below which they count as noise; those of images have 0.8."""
+UNKNOWN = -1
+"""The index of an image that is there and was not recognised."""
 EVEN = 2.2
 """Kurtosis below which noise is not normal: that of the normal distribution is 3, that of the uniform one 1.8."""
 FEW = 3
@@ -64,33 +68,32 @@ class Gallery:
         correlations = _standardised(values) @ self._standard.T / values.shape[1]
         best = correlations.argmax(axis=1)
         return [
-            self._match(values[row], int(index), float(correlations[row, index]))
+            self._match(values[row], int(index), float(correlations[row, index]), self.images[index])
             for row, index in enumerate(best)
             if correlations[row, index] >= RECOGNISED
         ]
 
-    def buried(self, rows: ArrayLike | None, targets: ArrayLike | None) -> list[Match]:
-        """Inputs (rows, ...) as noisy versions of their targets, where these are recognised and hardly shine through.
+    def buried(self, rows: ArrayLike | None) -> list[Match]:
+        """Images (rows, ...) of this gallery's size under noise so strong that none is recognised; else none.
 
-        None where the inputs have nothing to do with the targets: their correlations are as often below 0 as above.
+        All of them together still show what the gallery's images have in common, and what is left is without order.
         """
-        values, wanted = _as_rows(rows), _as_rows(targets)
-        if values is None or wanted is None or not values.shape[1] == wanted.shape[1] == self.images.shape[1]:
+        values = _as_rows(rows)
+        if values is None or len(values) < MANY or values.shape[1] != self.images.shape[1]:
             return []
-        count = min(len(values), len(wanted))
-        clean = self.matches(wanted[:count])
-        if len(clean) < count or sum(match.deviation > CLEAN for match in clean) > 0:
+        standard = _standardised(values)
+        common = self.images.mean(axis=0)
+        shared = standard @ _standardised(common[None])[0] / values.shape[1]
+        best = (standard @ self._standard.T).max(axis=1) / values.shape[1]
+        if shared.mean() <= BURIED / np.sqrt(values.size) or np.median(best) >= NEARLY:
             return []
-        found = [
-            self._match(row, match.index, float(_standardised(row[None])[0] @ self._standard[match.index]) / row.size)
-            for row, match in zip(values[:count], clean, strict=True)
-        ]
-        error = 1 / np.sqrt(values.shape[1] * count)
-        return found if np.mean([match.correlation for match in found]) > BURIED * error else []
+        found = [self._match(row, UNKNOWN, float(part), common) for row, part in zip(values, shared, strict=True)]
+        rests = _standardised(np.stack([match.rest for match in found]))
+        return found if abs(np.mean(rests[:, 1:] * rests[:, :-1])) < DISORDER else []
 
-    def _match(self, row: Array, index: int, correlation: float) -> Match:
+    def _match(self, row: Array, index: int, correlation: float, image: Array) -> Match:
         clipped = bool(row.min() >= -1e-6 and row.max() <= 1 + 1e-6)
-        return Match(index, correlation, _rest(row, self.images[index]), clipped)
+        return Match(index, correlation, _rest(row, image), clipped)
 
     def is_test(self, match: Match) -> bool:
         return match.index >= self.train
@@ -150,19 +153,10 @@ def noisy_calls(records: Records, gallery: Gallery) -> list[Noisy]:
     for call in records.of(Call):
         if not call.trained:
             continue
-        loss = _loss_of(call, records)
-        matches = _images_in(call, loss, gallery)
+        matches = gallery.matches(call.rows) or gallery.buried(call.rows)
         if sum(match.deviation > CLEAN for match in matches) > len(matches) / 2:
-            found.append(Noisy(call, matches, loss))
+            found.append(Noisy(call, matches, _loss_of(call, records)))
     return found
-
-
-def _images_in(call: Call, loss: Loss | None, gallery: Gallery) -> list[Match]:
-    """The images recognised in a call's inputs; by the targets of its loss where most of them are not."""
-    matches = gallery.matches(call.rows)
-    if loss is None or call.rows is None or not call.rows.ndim or 2 * len(matches) >= len(call.rows):
-        return matches
-    return gallery.buried(call.rows, loss.target) or matches
 
 
 def _loss_of(call: Call, records: Records) -> Loss | None:

@@ -195,6 +195,9 @@ SCRIPTS = {
     ),
     "weak_noise": changed(DENOISER, ("0.3 *", "0.1 *")),
     "strong_noise": changed(DENOISER, ("0.3 *", "3.0 *")),
+    "strong_noise_and_own_loss": changed(
+        DENOISER, ("0.3 *", "3.0 *"), ("criterion(out, img)", "((out - img) ** 2).mean()")
+    ),
     "given_by_name": changed(DENOISER, ("net(noisy)", "net(x=noisy)")),
     "uniform_noise": changed(DENOISER, ("torch.randn_like", "torch.rand_like")),
     "noisy_target": changed(DENOISER, ("criterion(out, img)", "criterion(out, noisy)")),
@@ -561,6 +564,7 @@ class TestNoise:
             ("no_noise", None),
             ("weak_noise", "noise_wrong_scale"),
             ("strong_noise", "noise_wrong_scale"),
+            ("strong_noise_and_own_loss", "noise_wrong_scale"),
             ("uniform_noise", None),
             ("noisy_target", "noise_on_target"),
             ("one_noise", "noise_not_fresh"),
@@ -569,6 +573,29 @@ class TestNoise:
     def test_each_bug_is_named(self, observe, gallery, name, cause):
         records, _ = observe(name)
         assert cause_of(assert_denoises, records, gallery) == cause
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda random: random.standard_normal((16, 784)),
+        lambda random: np.maximum(0, random.standard_normal((16, 20)) @ random.standard_normal((20, 784))),
+        lambda random: np.zeros((16, 784)),
+        lambda random: np.full((16, 784), np.nan),
+        lambda random: 3 * random.standard_normal((4, 784)),
+        lambda random: 3 * random.standard_normal((16, 9)),
+    ],
+)
+def test_what_holds_no_images_is_not_taken_for_images_under_noise(gallery, rows):
+    assert gallery.buried(rows(np.random.default_rng(0))) == []
+
+
+@pytest.mark.parametrize("deviation", [0.8, 1.0, 2.0, 5.0])
+def test_images_under_strong_noise_are_seen_in_what_they_share(gallery, deviation):
+    noise = deviation * np.random.default_rng(1).standard_normal((16, 784))
+    found = gallery.buried(gallery.images[:16] + noise)
+    assert np.median([match.deviation for match in found]) == pytest.approx(deviation, rel=0.1)
+    assert gallery.buried(gallery.images[:16] + 0.3 * noise / deviation) == []
 
 
 @pytest.fixture
