@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from traceback import print_exc
 
 from autograder.assignment import AssignmentError, UsageError
 
@@ -40,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return GRADER_FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as error:  # a fault of ours, or a full disk: never the student's, and told as one
+        print_exc()
+        print(f"autograder: the grader itself failed: {type(error).__name__}: {error}", file=sys.stderr)
+        return GRADER_FAILED
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

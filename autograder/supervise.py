@@ -9,6 +9,8 @@ is a document Gradescope can show. What can go wrong, and where it is handled:
   student's), and that withholds the total, since nobody should read its 0 as a grade;
 - the grader is killed, or does not end: its last document stands, and `with_notice` says at the top that it is partial;
 - the document is no JSON, or lists no check: as if there were none;
+- the grader failed at writing its last document (a full disk): the one before stands, as if it had been killed;
+- not even this process can write there: it says so in the log, and `run_autograder` tries once more;
 - a student's process detached itself from everything: orphans become children of this process, and are ended.
 
 It must work where the grader does not, so it imports the standard library only and nothing else of this package, and
@@ -34,7 +36,11 @@ from typing import Any, BinaryIO
 GRACE_SECONDS = 5.0
 LOG_BYTES = 20_000
 PR_SET_CHILD_SUBREAPER = 36
-COMPLETE_ENDINGS = (0, 3)  # graded; graded, but a check of ours was at fault, which the document itself says
+GRADER_FAILED = 3
+COMPLETE_ENDINGS = (
+    0,
+    GRADER_FAILED,
+)  # graded; graded, but a check of ours was at fault, which the document itself says
 
 STUDENT_TEXT = (
     "The autograder stopped before it could grade your submission. This is no fault of yours, and it is not your"
@@ -212,16 +218,29 @@ def write_document(path: Path, document: dict[str, Any]) -> None:
     """Replace `path` in one step, so that no reader ever meets half a document."""
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(path.name + ".half")
-    half.write_text(json.dumps(document), encoding="utf-8")
-    os.replace(half, path)
+    try:
+        half.write_text(json.dumps(document), encoding="utf-8")
+        os.replace(half, path)
+    except OSError:
+        if half.exists():
+            half.unlink()
+        raise
+
+
+def tells_its_faults(document: dict[str, Any]) -> bool:
+    """Whether the document itself says that the grader failed, as exit status 3 does."""
+    extra = document.get("extra_data")
+    return isinstance(extra, dict) and bool(extra.get("faults"))
 
 
 def mend(results: Path, ending: Ending) -> None:
-    """Leave a document at `results` that says what happened; a complete one stays as it is."""
+    """Leave a document at `results` that says what happened; a complete one stays as it is. Raises OSError."""
+    for half in results.parent.glob(f".{results.name}.*.part"):
+        half.unlink()  # the grader was ended while it wrote
     document = load_document(results)
     if document is None:
         write_document(results, apology(ending))
-    elif not ending.complete:
+    elif not ending.complete or (ending.status == GRADER_FAILED and not tells_its_faults(document)):
         write_document(results, with_notice(document))
 
 
@@ -234,8 +253,11 @@ def main(arguments: list[str]) -> int:
     adopt_orphans()
     ending = run(options.command, options.seconds)
     left = end_descendants()
-    mend(options.results, ending)
     print(ending.log)
+    try:
+        mend(options.results, ending)
+    except OSError as error:
+        print(f"supervise.py: {options.results} cannot be written: {error}")
     if not ending.complete:
         print(f"supervise.py: {ending.sentence}")
     if left:

@@ -73,9 +73,23 @@ def test_a_complete_document_stays_as_the_grader_wrote_it(layout):
 
 
 def test_a_fault_that_the_document_tells_itself_needs_no_notice(layout):
-    layout.grader(writing(GOOD) + "exit 3")
+    faulty = {**GOOD, "extra_data": {"faults": [{"number": "1", "text": "the check raised"}]}}
+    layout.grader(writing(faulty) + "exit 3")
     layout.run()
-    assert layout.document() == GOOD
+    assert layout.document() == faulty
+
+
+def test_a_fault_that_the_document_does_not_tell_is_told_in_a_notice(layout):
+    layout.grader(writing(GOOD) + "exit 3")  # as where the disk is full when the last document is written
+    layout.run()
+    assert layout.document()["score"] == 3.0
+    assert "not complete" in layout.document()["output"]
+
+
+def test_what_a_grader_left_half_written_is_removed(layout):
+    layout.grader(writing(GOOD) + "echo half > $(dirname $RESULTS)/.results.json.abc.part; kill -9 $$")
+    layout.run()
+    assert os.listdir(layout.results.parent) == ["results.json"]
 
 
 def test_the_grader_is_called_with_the_assignment_and_confined(layout):
