@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from gradescope_utils.autograder_utils.decorators import number, visibility, weight
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.checks.compare import as_array, assert_close
-from autograder.checks.diagnose import Context
+from autograder.checks.compare import CheckFailed, as_array, assert_close, fail, show
+from autograder.checks.diagnose import Context, same
+from autograder.sandbox.proxy import StudentError
 
 from ..public.gradients import BACK, as_bias_gradient, gradients_of, other_labels
 from ..public.network import Answer, Array, answers, call_static
@@ -29,6 +32,17 @@ def wrong_labels(answer: Answer, part: int) -> Context:
     return Context(alternatives={"wrong_label_index": forms})
 
 
+def right_for_real_pixels(submission: Any, answer: Answer) -> bool:
+    """Whether gradW is as it should be for the same image with real numbers for pixels."""
+    image = answer.image.astype(np.float64)
+    try:
+        result = call_static(submission, "back_propagation", image, answer.probabilities, answer.label)
+        came = as_array(gradients_of(result, answer)[0], "gradW", called=BACK)
+    except (CheckFailed, StudentError):
+        return False
+    return same(came, right_gradients(answer)[0])
+
+
 @number("Q6.6.4")
 @weight(0.5)
 @visibility("after_published")
@@ -39,6 +53,12 @@ def test_weight_gradient(submission, answer):
     came = as_array(gradients_of(result, answer)[0], "gradW", called=BACK)
     wanted, _ = right_gradients(answer)
     context = wrong_labels(answer, part=0)
+    if answer.image.dtype.kind in "iu" and not same(came, wanted) and right_for_real_pixels(submission, answer):
+        fail(
+            f"gradW is right where the pixels are real numbers; where the same ones are integers it is\n{show(came)}",
+            called=BACK,
+            cause="wrong_dtype",
+        )
     assert_close(came, wanted, "gradW", called=BACK, rtol=LOOSE, context=context, hide_expected=True)
 
 
