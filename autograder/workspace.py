@@ -12,6 +12,7 @@ import msgspec
 from autograder.assignment import Assignment
 from autograder.collect import Collected, collect
 from autograder.data import prepare_data
+from autograder.font_lists import copy_font_lists
 from autograder.sandbox.policy import Policy
 from autograder.sandbox.session import FORKS, Session, Setting
 
@@ -51,6 +52,7 @@ def open_workspace(
             modules=assignment.modules,
             data_folder=data_folder,
             preloads=assignment.preloads,
+            font_lists=copy_font_lists(workspace / "fonts"),
             policy=policy_of(assignment),
             confine=confine,
             forks=FORKS if forks is None else forks,

@@ -316,5 +316,7 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user_id: int | None
     forks: bool
     """Whether one worker forks per check; otherwise it serves one check itself."""
+    font_lists: str = ""
+    """A folder with matplotlib's lists of fonts, to be copied from; empty where there is none."""
     definitions_only: bool = False
     """Skip top-level statements that compute: the second try, after a first one hung or died."""

@@ -82,8 +82,8 @@ class Setting(msgspec.Struct, frozen=True):
 
     folder: the staged submission. workspace: a private folder of this run; `scratch` is made in it. main: the
     student's main file. modules: further files of theirs to be loaded. data_folder: where the data sets are.
-    preloads: modules imported before the submission. confine: "auto", "require" or "off". forks: one loaded worker
-    forked per check, or one worker started per check.
+    preloads: modules imported before the submission. font_lists: a folder with matplotlib's lists of fonts.
+    confine: "auto", "require" or "off". forks: one loaded worker forked per check, or one worker started per check.
     """
 
     folder: Path
@@ -92,6 +92,7 @@ class Setting(msgspec.Struct, frozen=True):
     data_folder: Path
     modules: Sequence[str] = ()
     preloads: Sequence[str] = ("numpy",)
+    font_lists: Path | None = None
     policy: Policy = Policy()
     confine: str = "auto"
     forks: bool = FORKS
@@ -249,6 +250,7 @@ class Session:
 
     def _orders(self) -> Orders:
         setting = self._setting
+        font_lists = [str(setting.font_lists)] if setting.font_lists else []
         return Orders(
             policy=setting.policy,
             folder=str(setting.folder),
@@ -257,7 +259,8 @@ class Session:
             data_folder=str(setting.data_folder),
             scratch=str(self._scratch.folder),
             preloads=list(setting.preloads),
-            readable=sorted({*_parts_of(sys.prefix), *_parts_of(sys.base_prefix), *_library_folders()}),
+            readable=sorted({*_parts_of(sys.prefix), *_parts_of(sys.base_prefix), *_library_folders(), *font_lists}),
+            font_lists="".join(font_lists),
             confined=setting.confine != "off",
             required=setting.confine == "require",
             user_id=self._user_id,

@@ -1,5 +1,7 @@
 """The surroundings of PyTorch submissions: what they import and ask for is there, or harmlessly stood in for."""
 
+import copy
+import dataclasses
 import json
 import os
 import subprocess
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 from autograder.data import Pictures, write_pictures
+from autograder.font_lists import copy_font_lists
 from autograder.sandbox.policy import Policy
 from autograder.sandbox.proxy import StudentError
 from autograder.sandbox.session import Session, Setting
@@ -63,7 +66,7 @@ def open_session(tmp_path):
     """Sessions on a module's text, with MNIST of 6 pictures and Fashion-MNIST of 4 in the data folder."""
     opened = []
 
-    def start(text, policy=PATIENT, forks=sys.platform == "linux", data=("mnist", "fashion_mnist")):
+    def start(text, policy=PATIENT, forks=sys.platform == "linux", data=("mnist", "fashion_mnist"), font_lists=None):
         workspace = tmp_path / f"run{len(opened)}"
         for path in (workspace, workspace / "submission", workspace / "data"):
             path.mkdir()
@@ -75,7 +78,7 @@ def open_session(tmp_path):
                 (workspace / "data" / name).mkdir(mode=0o755)
                 write_pictures(content, workspace / "data" / name)
         (workspace / "submission" / "student.py").write_text(textwrap.dedent(text))
-        options = {"policy": policy, "forks": forks, "preloads": PRELOADS}
+        options = {"policy": policy, "forks": forks, "preloads": PRELOADS, "font_lists": font_lists}
         session = Session(Setting(workspace / "submission", workspace, "student.py", workspace / "data", **options))
         opened.append(session)
         return session.__enter__()
@@ -457,6 +460,26 @@ class TestStandIns:
                 return os.listdir(".")
         """
         assert run(text) == (["here.png"], [], "")
+
+    def test_fonts_are_not_listed_again_where_the_grader_has_done_it(self, run, tmp_path, monkeypatch):
+        fonts = pytest.importorskip("matplotlib.font_manager")
+        cache = tmp_path / "cache"
+        cache.mkdir()
+        marked = copy.copy(fonts.fontManager)
+        marked.ttflist = [dataclasses.replace(fonts.fontManager.ttflist[0], name="Marked"), *fonts.fontManager.ttflist]
+        fonts.json_dump(marked, cache / f"fontlist-v{fonts.FontManager.__version__}.json")
+        monkeypatch.setenv("MPLCONFIGDIR", str(cache))
+        text = """
+            import matplotlib.pyplot
+            from matplotlib.font_manager import fontManager
+            def answer(): return [font.name for font in fontManager.ttflist][:1]
+        """
+        value, remarks, printed = run(text, font_lists=copy_font_lists(tmp_path / "fonts"))
+        assert (value, remarks, printed) == (["Marked"], [], "")
+
+    def test_without_a_list_of_fonts_there_is_none_to_copy(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "nowhere"))
+        assert list(copy_font_lists(tmp_path / "fonts").iterdir()) == []
 
     def test_libraries_that_compute_are_really_there(self, run):
         text = """

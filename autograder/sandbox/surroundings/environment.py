@@ -16,11 +16,13 @@ Nothing is imported for a submission that does not ask for it.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import gzip
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import shutil
 import struct
 import sys
 import types
@@ -62,7 +64,7 @@ def install(orders: Orders, remark: Callable[[Remark], None]) -> Notices:
     large_layers.install()
     for name in [name for name in sys.modules if _is_below(name, stand_ins.ALWAYS)]:
         del sys.modules[name]  # torch has imported tqdm for itself
-    sys.meta_path.insert(0, Surroundings(Path(orders.data_folder), notices))
+    sys.meta_path.insert(0, Surroundings(Path(orders.data_folder), notices, orders.font_lists))
     torch.save = _saving_somewhere(torch.save, notices)
     torch.hub.download_url_to_file = _no_download
     builtins.input = _empty_answer
@@ -72,13 +74,14 @@ def install(orders: Orders, remark: Callable[[Remark], None]) -> Notices:
 class Surroundings(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds the modules that are stood in for, set aside or changed after their import."""
 
-    def __init__(self, data_folder: Path, notices: Notices) -> None:
+    def __init__(self, data_folder: Path, notices: Notices, font_lists: str) -> None:
+        self._font_lists = font_lists
         self._data_folder = data_folder
         self._notices = notices
         self._changes: dict[str, Callable[[types.ModuleType], None]] = {
             "torchvision.datasets": self._read_our_data,
             "torchvision.utils": lambda module: self._save_somewhere(module, "save_image"),
-            "matplotlib": _stay_off_screen,
+            "matplotlib": self._prepare_matplotlib,
             "matplotlib.pyplot": _show_nothing,
             "matplotlib.figure": lambda module: self._save_somewhere(module.Figure, "savefig"),
         }
@@ -106,6 +109,13 @@ class Surroundings(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def _save_somewhere(self, owner: Any, name: str) -> None:
         setattr(owner, name, _saving_somewhere(getattr(owner, name), self._notices))
+
+    def _prepare_matplotlib(self, matplotlib: types.ModuleType) -> None:
+        """There is no screen here, whichever window system the script names, and the fonts are listed already."""
+        matplotlib.use = lambda *_, **__: None  # type: ignore[attr-defined]
+        with contextlib.suppress(OSError):  # then it makes a list for itself, in seconds
+            for file in Path(self._font_lists).glob("*.json") if self._font_lists else ():
+                shutil.copy(file, matplotlib.get_cachedir())
 
     def _read_our_data(self, datasets: types.ModuleType) -> None:
         """MNIST and its kin read the grader's files: no root, no download, no digest decides about them."""
@@ -188,11 +198,6 @@ def _empty_answer(prompt: object = "", /) -> str:
     """Nobody sits at the keyboard; the prompt is printed as always."""
     print(prompt)
     return ""
-
-
-def _stay_off_screen(matplotlib: types.ModuleType) -> None:
-    """There is no screen here, whichever window system the script names."""
-    matplotlib.use = lambda *_, **__: None  # type: ignore[attr-defined]
 
 
 def _show_nothing(pyplot: types.ModuleType) -> None:
