@@ -261,7 +261,7 @@ def _slip_of_fit(array: Array, pixels: Array, rows: _Ways, columns: _Ways) -> tu
            for fit, added in zip(fits, outside, strict=True)):  # fmt: skip
         return "padding_not_zero", "There are no zeros where the picture is too small."
     if _is_stretched(array, pixels):
-        return "resizes_image", "The picture was stretched or shrunk to this size."
+        return "resizes_image", "The whole picture is there, at another size."
     if not np.isin(array[array != 0], np.unique(pixels)).all():
         return None, "There are pixels that the picture does not have."
     return None, "The picture's pixels are at other places."
