@@ -6,7 +6,7 @@ TORCH ?= yes
 AUTOGRADER := $(VENV)/bin/autograder
 SCRIPTS := setup.sh install_cpu_torch.sh run_autograder .ci/run $(wildcard docker/*.sh tests/harness/attacks/*.sh)
 
-.PHONY: setup demo test attacks submissions lint format bench container-test docker-grade clean
+.PHONY: setup demo test attacks faults fuzz submissions lint format bench container-test docker-grade clean
 
 setup: $(VENV)/.installed $(if $(filter no,$(TORCH)),,$(VENV)/.torch)
 
@@ -44,6 +44,21 @@ lint: setup
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo "shellcheck is missing: scripts unchecked"; fi
+
+# Broken machines, and 200 graders killed at random moments; `make test` kills a few.
+faults: setup
+	AUTOGRADER_KILLS=200 $(VENV)/bin/python -m pytest -s tests/harness/test_faults.py
+
+# Fuzzing: each target for MINUTES with atheris (on Linux) and as long with hypothesis, then EDITS randomly edited
+# submissions of each NumPy homework. Inputs that fail are kept in build/fuzz.
+MINUTES ?= 10
+EDITS ?= 2500
+fuzz: setup
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	mkdir -p build/fuzz
+	set -e; for target in wire answers collect; do for engine in atheris hypothesis; do \
+	  $(VENV)/bin/python tests/fuzz/fuzz.py $$target --engine $$engine --minutes $(MINUTES) --keep build/fuzz; done; done
+	$(VENV)/bin/python tests/fuzz/grade_edits.py --count $(EDITS)
 
 format: setup
 	$(VENV)/bin/ruff format .
