@@ -144,8 +144,8 @@ CAUSES: Mapping[str, Cause] = _table(
         "bypasses_code": "Information reaches the output around the code.",
         # Training
         "no_zero_grad": "Gradients of earlier batches are not cleared before the next step.",
-        "no_step": "The optimiser never takes a step.",
-        "no_backward": "The gradients are never computed.",
+        "no_step": "The parameters stay as they are: no step is ever taken.",
+        "no_backward": "The gradients are never computed: nothing is propagated back.",
         "too_few_steps": "There are fewer steps than batches: take one step for each batch.",
         "not_in_train_mode": "The network is not put into training mode while it trains.",
         "not_in_eval_mode": "The network is not put into evaluation mode while it is tested.",

@@ -85,7 +85,7 @@ class Layer:
             if len(sizes) != 1:
                 raise
             fail(
-                f"backward raises an error for {len(X)} rows, and works for {sizes[0]} rows alone:\n{error}",
+                f"backward fails for a batch of {len(X)}, and works for a batch of {sizes[0]} alone:\n{error}",
                 called=called,
                 cause="hard_coded_batch",
                 expected="the gradients of a batch of any size",

@@ -193,7 +193,8 @@ def _comparison(error: CheckFailed, evidence: Evidence) -> Verdict:
     # Many examples are better evidence than one: a cause that the others contradict is not named.
     cause = evidence.cause if evidence.failures else explanation.cause
     likely = explanation.sentence if cause is not None and cause == explanation.cause else None
-    parts: list[Section] = [Section("", _lead(explanation, likely))]
+    lead = _lead(explanation)
+    parts: list[Section] = [Section("", f"{lead}\n{likely}" if likely else lead)]
     if explanation.called:
         parts.append(Section("What was called", explanation.called, preformatted=True))
     parts.extend(_example(evidence))
@@ -202,7 +203,7 @@ def _comparison(error: CheckFailed, evidence: Evidence) -> Verdict:
         ("What was expected", explanation.expected),
         ("The entry that is furthest off", explanation.worst),
     ):
-        if body:
+        if body and _bare(body) not in lead:  # what the first line says already is not said again
             parts.append(Section(heading, body, preformatted=True))
     if likely:
         parts.append(Section("Likely cause", likely))
@@ -212,12 +213,12 @@ def _comparison(error: CheckFailed, evidence: Evidence) -> Verdict:
 _ORDINARY_WORDS = ("a", "after", "all", "an", "at", "for", "from", "in", "it", "no", "on", "one", "the", "with")
 
 
-def _lead(explanation: Explanation, likely: str | None) -> str:
-    """One line that says what is wrong, and the likely cause below it: often all that a student needs to read."""
+def _lead(explanation: Explanation) -> str:
+    """One line that says what is wrong: with the likely cause below it often all that a student needs to read."""
     first = _first_line(explanation.got)
     name, equals, _ = first.partition(" =")
     if equals:
-        first = f"{name} is not right."
+        first = f"{name} is not right" + (f": {explanation.worst}." if explanation.worst else ".")
     elif first.endswith(":"):
         first = first[:-1] + "."
     elif first[-1:] not in (".", "!", "?"):
@@ -225,7 +226,12 @@ def _lead(explanation: Explanation, likely: str | None) -> str:
     # Names of the student's stay as they are written; ordinary words begin a sentence.
     if first.split(" ")[0] in _ORDINARY_WORDS:
         first = first[0].upper() + first[1:]
-    return f"{first}\n{likely}" if likely else first
+    return first
+
+
+def _bare(text: str) -> str:
+    """A text as it stands within the lead, whose first letter may be a capital one."""
+    return text[1:].rstrip(".")
 
 
 def _example(evidence: Evidence) -> tuple[Section, ...]:

@@ -80,7 +80,7 @@ class TestHeldLayer:
             layer.forward_and_backward(np.ones((4, 2)), np.ones((4, 3)))
         if named:
             assert caught.value.explanation.cause == "hard_coded_batch"
-            assert "5 rows alone" in str(caught.value)
+            assert "a batch of 5 alone" in str(caught.value)
 
     def test_a_layer_that_takes_the_batch_is_not_asked_again(self):
         asked = []
