@@ -18,6 +18,7 @@ import pytest
 from autograder.checks.calling import Function, fill, missing, role_of
 from autograder.checks.compare import CheckFailed
 from autograder.checks.folding import Layer
+from autograder.checks.gradients import numerical_gradient
 from autograder.checks.once import Once
 from autograder.checks.training_records import Loss, Pass, Records, read_records
 from autograder.handout_notebook import notebook_of
@@ -258,6 +259,33 @@ def test_mistakes_in_an_exam_do_not_look_right(suite, seed, count, batch):
     assert not any(suite.accuracy._found(measured(suite, wrong[0]), [exam.overall]) for wrong in overall)
 
 
+@pytest.mark.parametrize(
+    ("kind", "index", "cause"),
+    [
+        ("overall", 0, "unweighted_batches"),
+        ("overall", 1, "last_batch_only"),
+        ("overall", 2, "wrong_divisor"),
+        ("per class", 0, "wrong_axis"),
+        ("per class", 1, "wrong_divisor"),
+        ("per class", 3, "counts_other_classes"),
+        ("per class", 5, "off_by_one"),
+    ],
+)
+def test_usual_mistakes_in_an_exam_are_named(suite, kind, index, cause):
+    exam = suite.accuracy.make_exam(1, 230, 64)
+    wrong = [float(share) for share in mistakes(exam.labels, exam.classes, 64)[kind == "per class"][index]]
+    with pytest.raises(CheckFailed) as failure:
+        suite.accuracy._fail_measured(measured(suite, wrong if len(wrong) > 1 else wrong[0]), kind, exam, None)
+    assert failure.value.explanation.cause == cause
+
+
+def test_an_answer_that_no_mistake_explains_has_no_cause(suite):
+    exam = suite.accuracy.make_exam(1, 230, 64)
+    with pytest.raises(CheckFailed) as failure:
+        suite.accuracy._fail_measured(measured(suite, 0.123456), "overall", exam, None)
+    assert failure.value.explanation.cause is None
+
+
 def test_the_answers_of_a_pass_are_read_only_where_nothing_was_trained(suite):
     labels, classes = np.arange(20) % 10, np.zeros(20, dtype=np.int64)
     trained = Pass(1, 1, "D", True, 4, True, 5, steps=5, labels=labels, classes=classes)
@@ -352,6 +380,29 @@ def test_a_function_that_wants_something_unknown_is_not_called():
 def test_our_loss_has_the_sign_of_equation_5(suite):
     example = suite.two_layers.make_example((2, 3, 2), 0)
     assert suite.two_layers.loss(example, example.parameters) < 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_slip_of_the_chain_rule_is_wrong_for_some_parameter(suite, seed):
+    example = suite.two_layers.make_example((2, 3, 2), seed)
+    slips = suite.two_layers.wrong_loss_gradients(example)
+    for cause in slips["W1"]:
+        forms = zip(*(slips[name][cause] for name in suite.two_layers.NAMES), strict=True)
+        for form in forms:
+            assert any(
+                not np.allclose(numerical_gradient(
+                    lambda value, name=name: suite.two_layers.loss(example, example.changed(name, value)),
+                    getattr(example, name),
+                ), wrong, atol=1e-6)
+                for name, wrong in zip(suite.two_layers.NAMES, form, strict=True)
+            ) or cause == "missing_term"  # fmt: skip
+
+
+def test_slips_of_forward_are_wrong(suite):
+    example = suite.two_layers.make_example((2, 3, 2), 1)
+    right = suite.two_layers.outputs(example.x, *example.parameters)
+    for forms in suite.two_layers.wrong_outputs(example).values():
+        assert not any(np.allclose(form, right) for form in forms)
 
 
 def test_a_bias_gradient_may_be_a_row_but_no_single_number(suite):
