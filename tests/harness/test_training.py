@@ -188,6 +188,7 @@ SCRIPTS = {
     "crashes": changed(CLASSIFIER, ("    model = CNN().to(device)", "    model = CNN(3).to(device)")),
     "fixed_batch": changed(CLASSIFIER, ("torch.flatten(x, 1)", "x.view(64, -1)")),
     "denoiser": DENOISER,
+    "forgets_its_step": dropped(DENOISER, "opt.step()"),
     "no_noise": changed(DENOISER, ("0.3 * torch.randn_like(img)", "0")),
     "noise_of_variance": changed(DENOISER, ("0.3 *", "0.3 ** 0.5 *")),
     "clipped_noise": changed(
@@ -545,6 +546,12 @@ class TestScripts:
         assert records.ended == "out_of_time"
         with pytest.raises(CheckFailed):
             judge.require_training(records, called="x")
+
+    def test_a_script_that_never_steps_comes_to_its_end_as_well(self, probes):
+        records = judge.run_entry(probes, "forgets_its_step", steps_per_loop=2, steps_per_pass=2)
+        assert records.counts["backward"] == 16  # twice two steps' worth of gradients
+        assert records.ended is None
+        assert saved_as(records, "mnist_ae.pt") is not None
 
     def test_many_steps_end_a_script(self, observe):
         records, _ = observe("classifier", max_steps=3)

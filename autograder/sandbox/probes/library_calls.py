@@ -45,11 +45,12 @@ class LibraryCalls:
         self,
         log: records.Log,
         count_steps: Callable[[], int],
+        progress: Callable[[], int],
         latest_network: Callable[[], int],
         steps_per_pass: int | None,
         take_classes: Callable[[], np.ndarray | None],
     ) -> None:
-        """`steps_per_pass`: a pass through a data loader ends after so many steps; None leaves it whole.
+        """`steps_per_pass`: a pass through a data loader ends after so much `progress`; None leaves it whole.
 
         `take_classes` gives the classes that the network answered since it was last asked.
         """
@@ -57,6 +58,7 @@ class LibraryCalls:
         self._log = log
         self._latest_network = latest_network
         self._count_steps = count_steps
+        self._progress = progress
         self._steps_per_pass = steps_per_pass
         self._depth = 0
         self._loaders: list[Any] = []
@@ -153,14 +155,14 @@ class LibraryCalls:
     def _batches(self, loader: Any, batches: Iterator[Any]) -> Iterator[Any]:
         """The loader's batches, until this pass has seen its number of steps."""
         event = self._log.add("pass", str(self._number(loader)), **self._describe(loader))
-        steps = self._count_steps()
+        steps, progress = self._count_steps(), self._progress()
         for batch in batches:
             event["batches"] += 1
             self._take_classes()
             yield batch
             event["steps"] = self._count_steps() - steps
             _add_answers(event, batch, self._take_classes())
-            if self._steps_per_pass is not None and self._count_steps() - steps >= self._steps_per_pass:
+            if self._steps_per_pass is not None and self._progress() - progress >= self._steps_per_pass:
                 return
 
     def _number(self, loader: Any) -> int:

@@ -18,6 +18,8 @@ DETAILED_STEPS = 6
 DETAILED_ENTRIES = 3_000_000
 """Larger networks are not copied and not differentiated twice."""
 MAX_OPTIMIZERS = 16
+BACKWARDS_PER_STEP = 4
+"""So many gradients without a step count as one, so that a training that forgets its steps comes to an end as well."""
 Tensors = dict[int, torch.Tensor]
 
 
@@ -42,6 +44,11 @@ class OptimizerSteps:
     def optimizers(self) -> int:
         """How many optimisers were made or used so far."""
         return len(self._optimizers)
+
+    @property
+    def progress(self) -> int:
+        """The steps so far, and those that could have been taken with the gradients since the last one."""
+        return self.count + self._backwards // BACKWARDS_PER_STEP
 
     def interrupt(self) -> None:
         self._in_step = False

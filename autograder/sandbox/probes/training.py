@@ -52,11 +52,11 @@ def run_entry(
 ) -> dict[str, Any]:
     """Run a submitted file as a script (`__name__ == "__main__"`), shortened and watched.
 
-    Loops end after `steps_per_loop` optimiser steps and passes through data loaders after `steps_per_pass`; epochs are
-    cut to two. `settings` gives values to command-line options whose names (or choices) match a pattern. Where running
-    the file takes no step at all, its `main()` is called, or what else takes no arguments and is named like an entry.
-    Returns the watch's report with `errors` (what failed, where), `files` (in the scratch
-    folder, afterwards) and `entry` (the function that was called, if any).
+    Loops end after `steps_per_loop` optimiser steps and passes through data loaders after `steps_per_pass`, or after
+    four times as many gradients where no step is taken; epochs are cut to two. `settings` gives values to command-line
+    options whose names (or choices) match a pattern. Where running the file takes no step at all, its `main()` is
+    called, or what else takes no arguments and is named like an entry. Returns the watch's report with `errors` (what
+    failed, where), `files` (in the scratch folder, afterwards) and `entry` (the function that was called, if any).
 
     Raises:
         SyntaxError: the file cannot be read as Python.
@@ -65,7 +65,7 @@ def run_entry(
     file = _file_of(module_name)
     tree = Shortener().visit(loader.parse(file))
     watch = Watch(file.parent, seconds, max_steps, steps_per_pass)
-    brevity = Brevity(lambda: watch.steps, watch.seconds_left, steps_per_loop, settings, lambda: watch.optimizers)
+    brevity = Brevity(lambda: watch.progress, watch.seconds_left, steps_per_loop, settings, lambda: watch.optimizers)
     run = _Run(file, watch)
     module = types.ModuleType("__main__")
     module.__dict__.update(__file__=str(file), __builtins__=__builtins__, **brevity.names())

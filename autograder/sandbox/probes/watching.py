@@ -53,7 +53,12 @@ class Watch:
         self._calls = NetworkCalls(self.log)
         self._optimizer_steps = OptimizerSteps(self.log, self._calls)
         self._libraries = LibraryCalls(
-            self.log, lambda: self.steps, lambda: self._calls.latest, steps_per_pass, self._calls.take_classes
+            self.log,
+            lambda: self.steps,
+            lambda: self.progress,
+            lambda: self._calls.latest,
+            steps_per_pass,
+            self._calls.take_classes,
         )
         self._patches = Patches(folder)
         self._block = contextlib.ExitStack()
@@ -64,6 +69,11 @@ class Watch:
     def steps(self) -> int:
         """How many steps have changed, or could have changed, parameters so far."""
         return self._optimizer_steps.count
+
+    @property
+    def progress(self) -> int:
+        """As `steps`, where a training that never steps makes progress, too."""
+        return self._optimizer_steps.progress
 
     @property
     def optimizers(self) -> int:
