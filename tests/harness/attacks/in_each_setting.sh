@@ -60,7 +60,10 @@ else
   if command -v setpriv >/dev/null; then
     make_readable
     cd "$scratch/tree"
-    HOME=$scratch/tree TMPDIR=/tmp carry_out "an ordinary user" as_ordinary "$scratch/venv/bin/python"
+    # A copied interpreter would look for its own library where it was built.
+    libraries=$("$scratch/venv/bin/python" -c 'import sys; print(sys.base_prefix)' 2>/dev/null)/lib
+    HOME=$scratch/tree TMPDIR=/tmp LD_LIBRARY_PATH=$libraries \
+      carry_out "an ordinary user" as_ordinary "$scratch/venv/bin/python"
     cd "$root"
   else
     summary+=("attacks: SKIPPED as an ordinary user: setpriv (util-linux) is missing")

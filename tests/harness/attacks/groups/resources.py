@@ -275,8 +275,8 @@ GROUP = (
     Attack(
         "returns_more_than_fits",
         "to hand back an answer that the grader cannot hold",
-        "def second(x):\n    return np.zeros((80, 1 << 20), dtype=np.int8)\n",
-        evidence="2.1 error .*at most",
+        "def second(x):\n    return np.zeros((40, 1 << 20), dtype=np.int8)\n",
+        evidence="2.1 (error .*at most|crash)",
     ),
     Attack(
         "returns_a_huge_number",
