@@ -446,17 +446,15 @@ class ForkingWorker:
         ours, theirs = socket.socketpair()
         reading, writing = os.pipe()
         transport = SocketTransport(ours, reading, self._policy)
-        try:
-            with theirs:
-                socket.send_fds(self._control, [msgspec.msgpack.encode(["check"])], [theirs.fileno(), writing])
-            os.close(writing)
-            writing = -1
-            transport.meet(watch)
-        except (OSError, OutOfTime, WorkerGone) as error:
-            if writing >= 0:
-                os.close(writing)
-            transport.kill()
-            raise WorkerGone(str(error)) from None
+        with contextlib.ExitStack() as undo:
+            undo.callback(transport.kill)  # whatever happens: an alarm may end the check at this very moment
+            try:
+                with theirs, os.fdopen(writing, "wb", buffering=0):
+                    socket.send_fds(self._control, [msgspec.msgpack.encode(["check"])], [theirs.fileno(), writing])
+                transport.meet(watch)
+            except (OSError, OutOfTime, WorkerGone) as error:
+                raise WorkerGone(str(error)) from None
+            undo.pop_all()
         return transport
 
     def explain_end(self, process: int) -> str:

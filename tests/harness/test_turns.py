@@ -1,11 +1,15 @@
 """A slow item of a homework does not starve the others, and being put off changes no verdict."""
 
+import os
 import sys
 import time
 
 import pytest
 
+from autograder.grading.alarm import Overrun
 from autograder.grading.turns import Turns
+from autograder.sandbox.session import Session, Setting
+from autograder.sandbox.transport import SocketTransport
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="checks are cut short by a signal that Windows has not")
 
@@ -180,3 +184,27 @@ def test_a_session_scoped_fixture_outlives_a_check_that_is_put_off(two_items):
 
     graded = two_items.grade(two_items.fake(double=double, triple=lambda x: 3 * x), deadline=time.monotonic() + 3)
     assert graded.document["score"] == 6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers fork on Linux")
+def test_a_check_cut_short_while_its_worker_starts_leaves_nothing_behind(two_items, monkeypatch):
+    """An alarm may come at any moment, also between asking for a worker and having it."""
+
+    def interrupted(*_):
+        raise Overrun
+
+    meet = SocketTransport.meet
+    (two_items.root / "staged").mkdir()
+    (two_items.root / "staged" / "toy.py").write_text(STALLING)
+    (two_items.root / "workspace").mkdir()
+    staged, workspace = two_items.root / "staged", two_items.root / "workspace"
+    with Session(Setting(staged, workspace, "toy.py", workspace, confine="off")) as session:
+        session.load()
+        before = os.listdir("/proc/self/fd")
+        monkeypatch.setattr(SocketTransport, "meet", interrupted)
+        with pytest.raises(Overrun), session.check(5):
+            pass
+        assert os.listdir("/proc/self/fd") == before
+        monkeypatch.setattr(SocketTransport, "meet", meet)
+        with session.check(5) as check:
+            assert check.submission.triple(2) == 6
