@@ -23,6 +23,8 @@ SHOWN_FRAMES = 6
 SHOWN_MESSAGE = 1_500
 SHOWN_PRINTS = 3_000
 SHOWN_FAULT = 3_000
+BRIEF = 120
+"""Characters of what was expected that still fit among the first lines."""
 FLAKY = (
     "Given the same input again, your code did not give the same answer: the result depends on what was called before."
     " Look for something that is kept between calls: a global variable, a list as a default argument, an attribute"
@@ -210,11 +212,28 @@ def _comparison(error: CheckFailed, evidence: Evidence) -> Verdict:
     return Verdict("failed", cause, tuple(parts))
 
 
-_ORDINARY_WORDS = ("a", "after", "all", "an", "at", "for", "from", "in", "it", "no", "on", "one", "the", "with")
+_ORDINARY_WORDS = (
+    "a",
+    "after",
+    "all",
+    "an",
+    "at",
+    "each",
+    "for",
+    "from",
+    "in",
+    "it",
+    "no",
+    "not",
+    "on",
+    "one",
+    "the",
+    "with",
+)
 
 
 def _lead(explanation: Explanation) -> str:
-    """One line that says what is wrong: with the likely cause below it often all that a student needs to read."""
+    """A line or two that say what is wrong: with the likely cause below them often all that a student needs to read."""
     first = _first_line(explanation.got)
     name, equals, _ = first.partition(" =")
     if equals:
@@ -226,7 +245,9 @@ def _lead(explanation: Explanation) -> str:
     # Names of the student's stay as they are written; ordinary words begin a sentence.
     if first.split(" ")[0] in _ORDINARY_WORDS:
         first = first[0].upper() + first[1:]
-    return first
+    expected = explanation.expected or ""
+    brief = not equals and expected and "\n" not in expected and len(expected) <= BRIEF
+    return f"{first}\nExpected: {expected}." if brief else first
 
 
 def _bare(text: str) -> str:

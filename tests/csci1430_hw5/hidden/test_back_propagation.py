@@ -55,7 +55,7 @@ def test_weight_gradient(submission, answer):
     context = wrong_labels(answer, part=0)
     if answer.image.dtype.kind in "iu" and not same(came, wanted) and right_for_real_pixels(submission, answer):
         fail(
-            f"gradW is right where the pixels are real numbers; where the same ones are integers it is\n{show(came)}",
+            f"gradW is right for real pixels, but not for the same pixels as integers:\n{show(came)}",
             called=BACK,
             cause="wrong_dtype",
         )

@@ -72,7 +72,8 @@ def test_extreme_logits(submission, probes, layer):
     """Large logits, positive and negative, give the right probabilities"""
     row = probabilities_of_large_logits(submission, probes, layer)
     wanted = softmax(layer.logits)[np.newaxis]
-    assert_close(row, wanted, "the result", called=FORWARD, rtol=LOOSE, hide_expected=True)
+    shifted = Context(alternatives={"not_normalised": np.exp(layer.logits - layer.logits.max())})
+    assert_close(row, wanted, "the result", called=FORWARD, rtol=LOOSE, context=shifted, hide_expected=True)
 
 
 @number("Q6.3.8")

@@ -29,7 +29,7 @@ def test_each_image_once(submission, probes):
         table = counter.table(trained, task.settings.learning_rate)
         if not np.allclose(table, wanted):
             fail(
-                f"not every training image is used once in each of {epochs} epochs with its own label.\n"
+                f"{what_is_off(table, wanted, epochs)}\n"
                 f"How often the images (rows) were used with the labels (columns):\n{show(table)}\n"
                 "The last two rows are test images.",
                 called=TRAIN,
@@ -41,6 +41,14 @@ def test_each_image_once(submission, probes):
         return not counter.given and learns_own_labels(try_to_train(submission, probes, task), task)
 
     judge_counts(submission, probes, task, judge, computes_by_itself)
+
+
+def what_is_off(table: Array, wanted: Array, epochs: int) -> str:
+    """The first line of the message: where every image is off alike, by how much."""
+    own = wanted != 0
+    if np.any(table[~own]) or not np.allclose(table[own], table[own][0]) or not table[own][0]:
+        return f"not every training image is used once in each of {epochs} epochs with its own label."
+    return f"each training image counts {table[own][0]:g} times in {epochs} epochs instead of {epochs} times."
 
 
 def try_to_train(submission: Any, probes: Any, task: Task) -> Trained | None:
