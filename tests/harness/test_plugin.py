@@ -674,6 +674,38 @@ def test_a_cause_that_the_examples_agree_on_is_claimed_and_shown_first(one_item)
     assert "sign" in graded["1.1"]["output"].split("</p>")[0]
 
 
+def test_the_first_lines_say_what_came_what_was_expected_and_why(one_item):
+    one_item.public("""
+        @number("1.1")
+        @weight(2)
+        def test_it(submission):
+            \"\"\"It\"\"\"
+            fail("not one of the sums is right", expected="sums of 4", cause="off_by_one")
+    """)
+    output = one_item.grade()["1.1"]["output"]
+    first = output.split("</p>")[0]
+    assert first == "<p>Not one of the sums is right.<br>Expected: sums of 4.<br>An index or a count is off by one."
+    assert "What came" not in output
+    assert "What was expected" not in output
+
+
+def test_of_two_arrays_the_first_line_names_the_entry_that_is_furthest_off(one_item):
+    one_item.public("""
+        import numpy as np
+        from autograder.checks.compare import assert_close
+
+        @number("1.1")
+        @weight(2)
+        def test_it(submission):
+            \"\"\"It\"\"\"
+            assert_close(np.array([1.0, 2.5]), [1.0, 4.0], "the result")
+    """)
+    output = one_item.grade()["1.1"]["output"]
+    assert output.startswith("<p>The result is not right: entry [1]: yours is 2.5, expected 4.</p>")
+    assert "[1.  2.5]" in output
+    assert "The entry that is furthest off" not in output
+
+
 def test_the_examples_do_not_depend_on_what_else_is_imported_and_leave_nothing_behind(one_item, monkeypatch):
     one_item.public("""
         @number("1.1")
