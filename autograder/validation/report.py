@@ -91,8 +91,8 @@ def explain(findings: Findings) -> Iterator[str]:
 def _explain_one(findings: Findings, variant: Variant, standing: Standing) -> str:
     outcome = findings.outcomes[variant.key]
     lines = [f"{TITLES[variant.kind]}: {variant.name} {WORDS[standing]}. {variant.what}"]
-    if variant.item is not None:
-        lines.append(f"  its item: {variant.item}")
+    if variant.items:
+        lines.append(f"  its item: {' or '.join(variant.items)}")
     if outcome.lost:
         lines.append("  lost: " + ", ".join(f"{item} {points:g}" for item, points in sorted(outcome.lost.items())))
         told = [f"{item} {', '.join(causes)}" for item, causes in sorted(outcome.causes.items())]

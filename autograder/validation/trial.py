@@ -41,7 +41,7 @@ def try_all(
     mutants = [variant for variant in variants if variant.kind == "mutant"]
     for variant, outcome in trial.grade([(variant, "") for variant in whole], until_loss=False):
         done(variant, outcome)
-    for variant, outcome in trial.grade([(variant, variant.item or "") for variant in mutants], until_loss=True):
+    for variant, outcome in trial.grade([(variant, variant.items[0]) for variant in mutants], until_loss=True):
         if outcome.lost or outcome.failure:
             done(variant, outcome)
         else:

@@ -18,15 +18,16 @@ Kind = Literal["reference", "bug", "rewrite", "mutant"]
 class Variant(msgspec.Struct, frozen=True):
     """One program to be graded.
 
-    files: what differs from the reference, by name; None stands for a file left out. item: where it must lose points,
-    None where it must lose none. bug: what the catalogue says of it. equivalent: why a mutant must lose none.
+    files: what differs from the reference, by name; None stands for a file left out. items: it must lose points on one
+    of these at least, or none at all where there are none. bug: what the catalogue says of it. equivalent: why a mutant
+    must lose none.
     """
 
     kind: Kind
     name: str
     what: str
     files: Mapping[str, bytes | None]
-    item: str | None = None
+    items: tuple[str, ...] = ()
     bug: Bug | None = None
     equivalent: Equivalent | None = None
 
@@ -80,7 +81,7 @@ def reference_variant() -> Variant:
 def known_variants(assignment: Assignment, catalogue: Catalogue, submission: Submission) -> list[Variant]:
     """The catalogue's bugs and rewrites. Raises CatalogueError where a change does not fit the reference."""
     bugs = [
-        Variant("bug", bug.name, bug.what, _files(assignment, submission, bug), item=bug.item, bug=bug)
+        Variant("bug", bug.name, bug.what, _files(assignment, submission, bug), items=(bug.item,), bug=bug)
         for bug in catalogue.bugs
     ]
     rewrites = [
@@ -122,7 +123,7 @@ def generated_mutants(assignment: Assignment, catalogue: Catalogue, submission: 
             mutant.id,
             mutant.operator,
             {mutant.file: mutant.source.encode()},
-            item=mutant.item,
+            items=mutant.items,
             equivalent=equivalents.pop(mutant.id, None),
         )
         for mutant in mutants_of(assignment, submission.folder)

@@ -13,9 +13,10 @@ from autograder.grading.results import Results, total
 from autograder.validation.variants import Variant
 
 Standing = Literal["right", "elsewhere", "spilled", "survived", "false alarm", "listed", "grader failed"]
-"""right: points lost on its item and no other, or none where none may be lost. elsewhere: points lost, none of them on
-its item. spilled: on its item, and on others that it has nothing to do with. survived: no points lost. false alarm: a
-correct program lost points. listed: a mutant that the list of equivalent ones names, and that lost points."""
+"""right: points lost on its item (and, for a known bug, on no other), or none where none may be lost. elsewhere: points
+lost, none of them on its item. spilled: on its item, and on others that it has nothing to do with. survived: no points
+lost. false alarm: a correct program lost points. listed: a mutant that the list of equivalent ones names, and that lost
+points."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -50,15 +51,15 @@ def standing_of(variant: Variant, outcome: Outcome) -> Standing:
     """How the checks did on this variant."""
     if outcome.failure:
         return "grader failed"
-    if variant.item is None:
+    if not variant.items:
         return "false alarm" if outcome.lost else "right"
     if variant.equivalent is not None:
         return "listed" if outcome.lost else "right"
     if not outcome.lost:
         return "survived"
-    if variant.item not in outcome.lost:
+    if not outcome.lost.keys() & set(variant.items):
         return "elsewhere"
-    if variant.bug is not None and set(outcome.lost) - {variant.item, *variant.bug.also}:
+    if variant.bug is not None and set(outcome.lost) - {*variant.items, *variant.bug.also}:
         return "spilled"
     return "right"
 

@@ -332,15 +332,16 @@ EQUIVALENT = Equivalent("m", "", "")
 @pytest.mark.parametrize(
     ("variant", "lost", "standing"),
     [
-        (Variant("bug", "b", "", {}, item="1", bug=BUG), {"1": 1.0}, "right"),
-        (Variant("bug", "b", "", {}, item="1", bug=BUG), {"1": 1.0, "2": 1.0}, "right"),
-        (Variant("bug", "b", "", {}, item="1", bug=BUG), {"1": 1.0, "3": 1.0}, "spilled"),
-        (Variant("bug", "b", "", {}, item="1", bug=BUG), {"2": 1.0}, "elsewhere"),
-        (Variant("bug", "b", "", {}, item="1", bug=BUG), {}, "survived"),
-        (Variant("mutant", "m", "", {}, item="1"), {"1": 0.5, "3": 1.0}, "right"),
-        (Variant("mutant", "m", "", {}, item="1"), {}, "survived"),
-        (Variant("mutant", "m", "", {}, item="1", equivalent=EQUIVALENT), {}, "right"),
-        (Variant("mutant", "m", "", {}, item="1", equivalent=EQUIVALENT), {"1": 1.0}, "listed"),
+        (Variant("bug", "b", "", {}, items=("1",), bug=BUG), {"1": 1.0}, "right"),
+        (Variant("bug", "b", "", {}, items=("1",), bug=BUG), {"1": 1.0, "2": 1.0}, "right"),
+        (Variant("bug", "b", "", {}, items=("1",), bug=BUG), {"1": 1.0, "3": 1.0}, "spilled"),
+        (Variant("bug", "b", "", {}, items=("1",), bug=BUG), {"2": 1.0}, "elsewhere"),
+        (Variant("bug", "b", "", {}, items=("1",), bug=BUG), {}, "survived"),
+        (Variant("mutant", "m", "", {}, items=("1",)), {"1": 0.5, "3": 1.0}, "right"),
+        (Variant("mutant", "m", "", {}, items=("1", "2")), {"2": 0.5}, "right"),
+        (Variant("mutant", "m", "", {}, items=("1",)), {}, "survived"),
+        (Variant("mutant", "m", "", {}, items=("1",), equivalent=EQUIVALENT), {}, "right"),
+        (Variant("mutant", "m", "", {}, items=("1",), equivalent=EQUIVALENT), {"1": 1.0}, "listed"),
         (Variant("rewrite", "r", "", {}), {}, "right"),
         (Variant("rewrite", "r", "", {}), {"1": 0.5}, "false alarm"),
         (reference_variant(), {"1": 0.5}, "false alarm"),
@@ -352,7 +353,7 @@ def test_what_a_loss_says_of_the_checks(variant, lost, standing):
 
 
 def test_a_cause_is_wrong_unless_it_is_expected_accepted_or_merely_observed():
-    bug = Variant("bug", "b", "", {}, item="1", bug=BUG)
+    bug = Variant("bug", "b", "", {}, items=("1",), bug=BUG)
     told = Outcome({"1": 1.0}, {"1": ["transposed", "wrong_axis", "raises"]})
     assert named(bug, told)
     assert wrong_causes(bug, told) == []
