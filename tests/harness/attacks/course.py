@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from attacks.record import HONEST
+
+TOKEN = "PLATFORM_TOKEN"
+"""A variable of the grader's with a secret in it: there before its program was started, as /proc tells it."""
 
 SETTINGS = """
 id = "attacked"
@@ -156,7 +160,8 @@ def test_checkpoint(submission, probes):
 
 def write_course(folder: Path, token: str, *, with_torch: bool = False) -> dict[str, str]:
     """Write the course into `folder`; its secrets, by the place where each stands."""
-    secrets = {place: f"CANARY-{place}-{token}" for place in ("hidden", "reference", "environment", "metadata", "home")}
+    secrets = {place: f"CANARY-{place}-{token}" for place in ("hidden", "reference", "metadata", "home")}
+    secrets["environment"] = os.environ[TOKEN]
     suite, reference = folder / "tests" / "attacked", folder / "reference" / "attacked"
     for path in (suite / "public", suite / "hidden", reference):
         path.mkdir(parents=True)

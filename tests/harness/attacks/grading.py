@@ -24,7 +24,7 @@ from pathlib import Path
 
 import msgspec
 
-from attacks.course import write_course
+from attacks.course import TOKEN, write_course
 from attacks.gathering import attack_named
 from attacks.record import Attack, submission_text
 from autograder.sandbox.policy import Policy
@@ -98,7 +98,7 @@ class Place:
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(self.folder / "tmp"),
             "AUTOGRADER_ROOT": str(self.course),
-            "PLATFORM_TOKEN": canaries["environment"],
+            TOKEN: canaries["environment"],
         }
 
 

@@ -47,7 +47,7 @@ def attempt(words, action, *arguments):
     except BaseException as error:
         REPORT.append(f"CLOSED {{words}}: {{type(error).__name__}} {{error}}")
     else:
-        REPORT.append(f"OPEN {{words}}: {{seen!r:.300}}")
+        REPORT.append(f"OPEN {{words}}: {{seen!r:.3000}}")
 
 def tell():
     print("\\n".join(REPORT))

@@ -12,6 +12,7 @@ import importlib.util
 import multiprocessing
 import os
 import platform
+import secrets
 import shutil
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from attacks.course import TOKEN
 from attacks.gathering import GROUPS
 from attacks.grading import Observed, observe
 from attacks.judging import document_of, judged, told
@@ -80,7 +82,13 @@ def carry_out(processes: multiprocessing.context.BaseContext, attack: Attack, op
 
 
 @pytest.fixture(scope="module")
-def observations(request) -> Iterator[dict[tuple[str, tuple[str, ...]], Future[Observed]]]:
+def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def observations(request, monkeypatch_module) -> Iterator[dict[tuple[str, tuple[str, ...]], Future[Observed]]]:
     """All selected attacks, under way: as many at a time as there are cores, or as AT_ONCE says."""
     wanted = []
     for item in request.session.items:
@@ -89,6 +97,7 @@ def observations(request) -> Iterator[dict[tuple[str, tuple[str, ...]], Future[O
             wanted.append((parameters["attack"], parameters["options"]))
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(IMPORTED)
+    monkeypatch_module.setenv(TOKEN, f"CANARY-environment-{secrets.token_hex(8)}")
     with ThreadPoolExecutor(int(os.environ.get(AT_ONCE) or os.cpu_count() or 1)) as pool:
         yield {(attack.name, options): pool.submit(carry_out, processes, attack, options) for attack, options in wanted}
         pool.shutdown(cancel_futures=True)
