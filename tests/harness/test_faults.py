@@ -78,13 +78,15 @@ def document_of(suite):
 # ---- A grader that is killed ----------------------------------------------------------------------------------------
 
 
-def start_and_kill(suite, session, seconds):
-    """Grade in a fork of this process, and kill it after `seconds`; its exit status."""
+def start_and_kill(suite, session, seconds, *, writing):
+    """Grade in a fork of this process, and kill it after `seconds`, from when its checks are listed where `writing`."""
     process = os.fork()
     if process == 0:
         os.setsid()
         suite.grade(session)
         os._exit(0)
+    while writing and supervise.load_document(suite.results) is None:
+        time.sleep(0.001)
     time.sleep(seconds)
     os.kill(process, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
@@ -92,18 +94,18 @@ def start_and_kill(suite, session, seconds):
 
 def test_a_grader_killed_at_any_moment_leaves_a_document_with_the_outcomes_so_far(twelve):
     chance = random.Random(KILLS)
-    session = twelve.fake(double=lambda x: (time.sleep(0.005), 2 * x)[1])
-    began = time.monotonic()
+    called = []
+    session = twelve.fake(double=lambda x: (called.append(time.monotonic()), time.sleep(0.005), 2 * x)[-1])
     whole = twelve.grade(session).document
-    seconds = min(time.monotonic() - began, 0.9)
+    seconds = min(time.monotonic() - called[0], 0.9)
     ends = []
-    for _ in range(KILLS):
+    for turn in range(KILLS):
         twelve.results.unlink(missing_ok=True)
-        status = start_and_kill(twelve, session, chance.uniform(0, seconds))
+        status = start_and_kill(twelve, session, chance.uniform(0, 1.2 * seconds), writing=turn % 5 > 0)
         supervise.mend(twelve.results, supervise.Ending(status, False, ""))
         assert os.listdir(twelve.results.parent) == ["results.json"]
         ends.append(done_of(document_of(twelve), whole, status))
-    print(f"{KILLS} kills; checks done when it was killed: {sorted(ends)}")
+    print(f"{KILLS} kills; checks done when it was killed, -1 before they were listed: {sorted(ends)}")
 
 
 def done_of(document, whole, status):
