@@ -54,7 +54,7 @@ FORKS = sys.platform == "linux"
 FORK_SECONDS = 10.0
 """Wall time for a loaded worker to fork; the check's own time, where that is less."""
 STATUS_SECONDS = 2.0
-WAITING_FACTOR = 4
+WAITING_FACTOR = 3
 """Times its budget that a check waits for its worker. The grader's own alarm, at five times, means a fault of ours."""
 MAX_STARTS = 3
 """Times a loader that was killed by its own submission is started again within one run."""
