@@ -14,6 +14,7 @@ assert_layers(
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -43,6 +44,7 @@ _WORDS = {
 _CAUSE_OF_SETTING = {"kernel": "wrong_kernel", "stride": "wrong_stride", "padding": "wrong_padding",
                      "out_channels": "wrong_channels", "out_features": "wrong_width", "scale": "wrong_upsampling",
                      "p": "wrong_dropout", "dim": "wrong_axis"}  # fmt: skip
+_MISSING = ("missing_layer", "missing_relu", "missing_pooling", "missing_sigmoid")
 _WORD_OF_SETTING = {"out_channels": "output channels", "out_features": "outputs", "in_features": "inputs",
                     "in_channels": "input channels", "scale": "scale factor", "dim": "axis"}  # fmt: skip
 
@@ -116,22 +118,18 @@ def compare_layers(
             found.extend(_unlike(layer, line, kept, code))
         # A transposed convolution stands for an up-sampling and the convolution after it.
         enlarged = layer is not None and layer.name == "transposed_convolution" and layer.name not in listed
-    return _followers_of_missing(_strides_for_poolings(found), expected)
+    return _runs_of_missing(_strides_for_poolings(found), expected)
 
 
-def _followers_of_missing(found: list[Difference], expected: Sequence[Expected]) -> list[Difference]:
+def _runs_of_missing(found: list[Difference], expected: Sequence[Expected]) -> list[Difference]:
     """A layer with weights that is missing together with its activation and pooling is one mistake and not three."""
-    missing = {difference.line for difference in found if difference.cause == "missing_layer"}
-    followers, after = set(), False
-    for one in expected:
-        after = one.line in missing or (after and one.names[0] not in WITH_WEIGHTS)
-        followers |= {one.line} if after else set()
-    return [
-        msgspec.structs.replace(one, cause="missing_layer")
-        if one.line in followers and one.cause in ("missing_relu", "missing_pooling", "missing_sigmoid")
-        else one
-        for one in found
-    ]
+    causes = {difference.line: difference.cause for difference in found if difference.line}
+    lines: set[str] = set()
+    for missing, group in itertools.groupby(expected, lambda one: causes.get(one.line) in _MISSING):
+        run = {one.line for one in group}
+        if missing and any(causes[line] == "missing_layer" for line in run):
+            lines |= run
+    return [msgspec.structs.replace(one, cause="missing_layer") if one.line in lines else one for one in found]
 
 
 def _strides_for_poolings(found: list[Difference]) -> list[Difference]:

@@ -308,6 +308,7 @@ def _fail_nothing(probes: Probes, role: Role, candidates: Sequence[_Candidate], 
             cause="hard_coded_batch",
             expected=f"{role.sentence}, for any N: x.view(x.shape[0], -1) takes N from its input",
         )
+    _fail_without_parameters(candidates, role)
     names = ", ".join(dict.fromkeys(f"`{candidate.made}`" for candidate in candidates[:SHOWN_TRIES]))
     fail(
         f"This part asks for {role.sentence.partition(':')[0]}, and {names} cannot be used as one:\n"
@@ -317,11 +318,23 @@ def _fail_nothing(probes: Probes, role: Role, candidates: Sequence[_Candidate], 
     )  # fmt: skip
 
 
+def _fail_without_parameters(candidates: Sequence[_Candidate], role: Role) -> None:
+    """Raises CheckFailed (frozen_parameters) for a network that computes and has nothing to train."""
+    for one in candidates:
+        if one.network is not None and not one.parameters and any(call.outputs for call in one.calls):
+            fail(
+                f"`{one.made}` computes something, but model.parameters() is empty: no optimizer can train it.",
+                called=f"{one.made}.parameters()", cause="frozen_parameters",
+                expected=f"{role.sentence}; with layers that are attributes of the network, or stand in nn.Sequential "
+                "or nn.ModuleList",
+            )  # fmt: skip
+
+
 def _cause_of_refusal(candidates: Sequence[_Candidate]) -> str | None:
-    """What keeps the only network from taking images, where PyTorch's error says it."""
+    """What keeps the only class of networks from taking images, where PyTorch's error says it."""
     calls = [call for candidate in candidates for call in candidate.calls if call.form == "image"]
     misfits = calls and all(_MISFIT.search(call.error) for call in calls)
-    return "layers_do_not_fit" if misfits and len({one.made for one in candidates}) == 1 else None
+    return "layers_do_not_fit" if misfits and len({one.made.partition("(")[0] for one in candidates}) == 1 else None
 
 
 def _only_batch_size(

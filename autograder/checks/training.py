@@ -53,6 +53,7 @@ TRAIN_ARGUMENTS = {
 """Settings that `train(args, ...)` and `test(args, ...)` are used to find in `args`."""
 
 _WRONG_SIZE = re.compile(r"shape|size|match|dimension|broadcast|batch", re.IGNORECASE)
+_OF_ONE = re.compile(r"more than 1 value per channel")
 _NO_GPU = re.compile(r"cuda|nvidia|gpu|mps", re.IGNORECASE)
 
 
@@ -475,6 +476,7 @@ def assert_loss_falls(losses: Any, bar: float, *, called: str, name: str = "the 
 def with_any_batch_size(run: Callable[[int], Any], usual: int, others: Sequence[int], *, called: str) -> None:
     """Run with a usual batch size, then with others. Raises CheckFailed (hard_coded_batch) where only these fail.
 
+    Statistics of a batch of one image that evaluation asks for are another mistake (ignores_mode).
     An error with the usual size is raised as it is, so let that size divide the number of images.
     """
     run(usual)
@@ -482,6 +484,13 @@ def with_any_batch_size(run: Callable[[int], Any], usual: int, others: Sequence[
         try:
             run(size)
         except StudentError as error:
+            if _OF_ONE.search(error.message):
+                fail(
+                    f"a batch of {usual} works, and a batch of {size} has no mean and variance of its own: {error}",
+                    called=called,
+                    cause="ignores_mode",
+                    expected="in evaluation mode the running statistics, and not those of the batch",
+                )
             if not _WRONG_SIZE.search(error.message):
                 raise
             fail(

@@ -706,6 +706,13 @@ class TestMissingLayers:
     def test_a_layer_with_its_activation_and_pooling_is_one_mistake(self):
         assert self.causes(*self.block(), nn.Dropout(0.5), nn.Flatten(), nn.Linear(676, 10)) == {"missing_layer"}
 
+    def test_it_is_whichever_of_two_layers_that_are_alike_is_missing(self):
+        layers = *self.block(), nn.Dropout(0.5), nn.Flatten(), nn.Linear(676, 10)
+        trace = traced(nn.Sequential(*layers), training=True)
+        lines = (*self.LINES[:3], *self.LINES[:3], *self.LINES[6:])
+        numbered = [expect(one.names, f"{number}. {one.line}", **one.settings) for number, one in enumerate(lines)]
+        assert {one.cause for one in compare_layers(trace.layers(), numbered)} == {"missing_layer"}
+
     def test_an_activation_alone_is_missing_by_itself(self):
         layers = nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), *self.block(4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(100, 10)
         assert self.causes(*layers) == {"missing_relu"}
