@@ -135,7 +135,8 @@ class Remote:
         if type(length) is not int or length < 0:
             raise StudentError("TypeError", f"len({self._text}) is not a whole number")
         if length > wire.MAX_ITEMS:  # list() makes room for as many as it is told
-            raise StudentError("ValueError", f"len({self._text}) is {length:,}; at most {wire.MAX_ITEMS:,} items travel")
+            most = f"at most {wire.MAX_ITEMS:,} items travel"
+            raise StudentError("ValueError", f"len({self._text}) is {length:,}; {most}")
         return length
 
     def __iter__(self) -> Iterator[Any]:
