@@ -268,6 +268,22 @@ def assert_steps_for_batches(records: Records, batches: int, *, called: str) -> 
         )
 
 
+def assert_steps_at_rate(records: Records, rate: float, *, called: str) -> None:
+    """The first step of an optimiser has the learning rate of the one that was given; choose a rate that nobody would.
+
+    Raises CheckFailed (learning_rate_ignored).
+    """
+    step = next((step for step in records.of(Step) if step.optimizer), None)
+    if step is not None and step.rate is not None and not np.isclose(step.rate, rate):
+        fail(
+            f"the first step was taken with the learning rate {step.rate:.4g}, and the optimiser that was given has "
+            f"{rate:.4g}",
+            called=called,
+            cause="learning_rate_ignored",
+            expected="steps of the optimiser that is given, and no other one made in the function",
+        )
+
+
 def assert_plain_steps(records: Records, *, called: str) -> None:
     """Every step by plain gradient descent is -learning rate · gradient, by the optimiser that was given.
 

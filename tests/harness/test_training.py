@@ -657,6 +657,11 @@ class TestFunctions:
         _, records = functions("no_clearing").train()
         assert cause_of(judge.assert_gradients_cleared, records) == "no_zero_grad"
 
+    def test_another_optimisers_steps_are_named_by_their_rate(self, functions):
+        _, records = functions("classifier").train()
+        judge.assert_steps_at_rate(records, 0.05, called="train(...)")
+        assert cause_of(judge.assert_steps_at_rate, records, 0.1) == "learning_rate_ignored"
+
     def test_one_step_for_all_batches_is_named(self, functions):
         _, records = functions("one_step").train()
         assert cause_of(judge.assert_steps_for_batches, records, 4) == "too_few_steps"

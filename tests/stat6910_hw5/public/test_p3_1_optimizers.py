@@ -12,6 +12,7 @@ from autograder.checks.training import (
     assert_gradients_cleared,
     assert_plain_steps,
     assert_single_softmax,
+    assert_steps_at_rate,
     assert_steps_descend,
     assert_steps_for_batches,
     call_watched,
@@ -32,7 +33,7 @@ from .optimizers import (
     moves,
     summed,
 )
-from .training import BATCHES, TRAIN, assert_cost, plain_loader, small_task, torch_optimizer
+from .training import BATCHES, TRAIN, TRAINING_RATE, assert_cost, plain_loader, small_task, torch_optimizer
 
 RATE, MU = 0.05, 0.8
 
@@ -218,6 +219,7 @@ def test_training(submission, probes, show):
     assert_gradients_cleared(seen, called=TRAIN)
     assert_steps_for_batches(seen, BATCHES, called=TRAIN)
     assert_steps_descend(seen, called=TRAIN)
+    assert_steps_at_rate(seen, TRAINING_RATE, called=TRAIN)
     assert_plain_steps(seen, called=TRAIN)
     assert_every_parameter_moves(seen, called=TRAIN)
     assert_single_softmax(seen, called=TRAIN)
