@@ -227,6 +227,12 @@ def test_other_things_are_no_accuracies(suite, value):
     assert not suite.accuracy._found(measured(suite, value, "0.91 and 7 others"), TRUE)
 
 
+def test_accuracies_may_be_tensors(suite):
+    for value in (torch.tensor(TRUE), [torch.tensor(share) for share in TRUE], 100 * torch.tensor(TRUE).double()):
+        assert suite.accuracy._found(measured(suite, value), TRUE)
+    assert suite.accuracy._found(measured(suite, torch.tensor(0.5)), [0.5])
+
+
 def test_a_class_without_pictures_may_have_any_accuracy(suite):
     wanted = [math.nan, *TRUE[1:]]
     for anything in (0.0, float("nan"), 1.0):

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from autograder.checks.calling import Function, fill, functions_of
@@ -262,6 +263,7 @@ def _assert_printed(training: Training, kind: str) -> None:
 
 def _groups(value: Any, count: int, depth: int = 3) -> list[list[float]]:
     """The rows of `count` numbers in what a function returned; single ones where `count` is 1."""
+    value = _plain(value)
     if isinstance(value, Mapping):
         keys = list(value)
         if keys and all(isinstance(key, int | np.integer) for key in keys):
@@ -282,7 +284,13 @@ def _groups(value: Any, count: int, depth: int = 3) -> list[list[float]]:
     return found
 
 
+def _plain(value: Any) -> Any:
+    """Tensors as arrays."""
+    return value.detach().numpy() if isinstance(value, torch.Tensor) else value
+
+
 def _as_number(value: Any) -> float | None:
+    value = _plain(value)
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.reshape(-1)[0]
     if isinstance(value, str):
