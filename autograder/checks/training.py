@@ -440,13 +440,13 @@ def assert_loss_function(records: Records, functions: Sequence[str], *, called: 
 def assert_single_softmax(records: Records, *, called: str) -> None:
     """What the loss function is given has the form it expects.
 
-    Raises CheckFailed (double_softmax, missing_softmax, missing_logarithm).
+    Raises CheckFailed (double_softmax, missing_softmax, missing_logarithm, wrong_axis).
     """
     for loss in records.of(Loss):
         if not loss.gradients or loss.input is None or loss.input.ndim != 2 or not loss.input.size:
             continue
         form = _form(loss.input)
-        if loss.function == "cross_entropy" and form != "scores":
+        if loss.function == "cross_entropy" and form not in ("scores", _OVER_IMAGES):
             fail(
                 f"cross_entropy was given {form}, and applies log-softmax itself",
                 called=called,
@@ -457,18 +457,24 @@ def assert_single_softmax(records: Records, *, called: str) -> None:
             fail(
                 f"nll_loss was given {form}",
                 called=called,
-                cause="missing_logarithm" if form == "probabilities" else "missing_softmax",
+                cause=_WRONG_FORM_FOR_NLL[form],
                 expected="nll_loss of logarithms of probabilities: F.log_softmax(scores, dim=1)",
             )
 
 
+_OVER_IMAGES = "the log-softmax of each class over the images"
+_WRONG_FORM_FOR_NLL = {"probabilities": "missing_logarithm", "scores": "missing_softmax", _OVER_IMAGES: "wrong_axis"}
+
+
 def _form(rows: Array) -> str:
-    """Probabilities, their logarithms, or scores, judged by what each row sums to."""
+    """Probabilities, their logarithms, or scores, judged by what each row (or each column) sums to."""
     values = np.nan_to_num(rows.astype(np.float64))
     if values.min() >= 0 and np.allclose(values.sum(axis=1), 1, atol=1e-3):
         return "probabilities"
     if values.max() <= 1e-6 and np.allclose(np.exp(values).sum(axis=1), 1, atol=1e-3):
         return "logarithms of probabilities"
+    if len(values) > 1 and values.max() <= 1e-6 and np.allclose(np.exp(values).sum(axis=0), 1, atol=1e-3):
+        return _OVER_IMAGES
     return "scores"
 
 

@@ -176,6 +176,7 @@ SCRIPTS = {
     "softmax_twice": changed(CLASSIFIER, ("F.nll_loss(model", "F.cross_entropy(model")),
     "probabilities": changed(CLASSIFIER, ("F.log_softmax(self", "F.softmax(self")),
     "scores": changed(CLASSIFIER, ("F.nll_loss(model(data)", "F.nll_loss(3 - model(data)")),
+    "over_images": changed(CLASSIFIER, ("torch.flatten(x, 1)), dim=1)", "torch.flatten(x, 1)), dim=0)")),
     "one_step": changed(
         dropped(CLASSIFIER, "optimizer.zero_grad()"),
         ("        optimizer.step()\n        if", "        if"),
@@ -487,6 +488,7 @@ class TestScripts:
             ("softmax_twice", {"softmax": "double_softmax"}),
             ("probabilities", {"softmax": "missing_logarithm"}),
             ("scores", {"softmax": "missing_softmax"}),
+            ("over_images", {"softmax": "wrong_axis"}),
             ("by_hand", {}),
         ],
     )
