@@ -201,7 +201,7 @@ WRONG = {
                 self.gradient_descent(gradW, gradB)
             print(total)
         """,
-        ("", None, None),
+        ("scaled_by_constant", None, None),
     ),
     "adds up the losses of all epochs": (
         """

@@ -279,7 +279,7 @@ def test_outputs_of_the_first_convolution(suite, pair):
     assert right.shape == (2, 64, 56, 56)
     suite.readouts.assert_first(torch.from_numpy(right).float(), pair, hide_expected=True)
     for wrong, said in (
-        (np.maximum(right, 0), "ReLU"), (pair.pooled(), "pooling"), (pair.convolution(1), "second convolution"),
+        (np.maximum(right, 0), "ReLU"), (pair.pooled(), "pooling"), (pair.convolution(1), "convolution 2 puts out"),
         (right[:1], "only the first"), (right * 1.5, "convolution"), (None, "None"), ([], "output"), ("text", "str"),
     ):  # fmt: skip
         with pytest.raises(CheckFailed, match=said):
@@ -397,7 +397,7 @@ def test_convolutions_with_their_pooling(suite):
     judge(cnn_of(first, nn.MaxPool2d(2), second, second, nn.MaxPool2d(2), *end))
     wrong = {
         "missing_pooling": cnn_of(first, second, nn.MaxPool2d(2), nn.Flatten(), nn.LazyLinear(10)),
-        None: cnn_of(first, nn.AvgPool2d(2), second, nn.AvgPool2d(2), nn.Flatten(), nn.LazyLinear(10)),
+        "wrong_pooling": cnn_of(first, nn.AvgPool2d(2), second, nn.AvgPool2d(2), nn.Flatten(), nn.LazyLinear(10)),
     }
     for cause, network in wrong.items():
         with pytest.raises(CheckFailed) as failure:
