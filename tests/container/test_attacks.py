@@ -56,7 +56,12 @@ def docker(*arguments: str | Path) -> str:
 def carry_out(setting: Setting) -> str:
     """What pytest said in the container."""
     chosen = f"test_the_attack_is_held and {setting.group}-"
-    environment = ("--env", f"AUTOGRADER_ATTACKS_SETTING={setting.words}", "--env", "AUTOGRADER_ATTACKS_AT_ONCE=1")
+    variables = {
+        "AUTOGRADER_ATTACKS_SETTING": setting.words,
+        "AUTOGRADER_ATTACKS_AT_ONCE": "1",
+        "AUTOGRADER_ATTACKS_ONE_IN": os.environ.get("AUTOGRADER_ATTACKS_ONE_IN", "1"),
+    }
+    environment = [part for name, value in variables.items() for part in ("--env", f"{name}={value}")]
     options = (*LIMITS, *environment, *setting.options)
     image = f"{IMAGE}:csci567_hw3"
     container = docker("create", *options, image, *COMMAND, "-k", chosen, "/attacks").strip()

@@ -22,4 +22,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     tried = counts["passed"] + counts["failed"] + counts["error"]
     if tried:
         skipped = f", {counts['skipped']} cannot be tried here" if counts["skipped"] else ""
-        terminalreporter.write_line(f"attacks: held {counts['passed']} of {tried} ({setting()}{skipped})")
+        one_in = int(os.environ.get("AUTOGRADER_ATTACKS_ONE_IN") or 1)
+        sample = f", one attack in {one_in}" if one_in > 1 else ""
+        terminalreporter.write_line(f"attacks: held {counts['passed']} of {tried} ({setting()}{skipped}{sample})")

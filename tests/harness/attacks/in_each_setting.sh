@@ -2,7 +2,8 @@
 # Carries out every attack in the settings that this machine has: as root, and as an ordinary user. Started as root it
 # does both, the second in copies of this tree and of the interpreter that such a user can read; started by an ordinary
 # user it can do only the second, and says so. Ends with a line per setting.
-#   VENV   the environment that holds the autograder and what its tests need (default: .venv)
+#   VENV             the environment that holds the autograder and what its tests need (default: .venv)
+#   ORDINARY_ONE_IN  try only every so many of the attacks as an ordinary user, where root has tried all of them
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../../.." && pwd)
@@ -62,7 +63,7 @@ else
     cd "$scratch/tree"
     # A copied interpreter would look for its own library where it was built.
     libraries=$("$scratch/venv/bin/python" -c 'import sys; print(sys.base_prefix)' 2>/dev/null)/lib
-    HOME=$scratch/tree TMPDIR=/tmp LD_LIBRARY_PATH=$libraries \
+    HOME=$scratch/tree TMPDIR=/tmp LD_LIBRARY_PATH=$libraries AUTOGRADER_ATTACKS_ONE_IN=${ORDINARY_ONE_IN:-1} \
       carry_out "an ordinary user" as_ordinary "$scratch/venv/bin/python"
     cd "$root"
   else
