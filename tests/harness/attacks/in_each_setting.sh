@@ -17,7 +17,8 @@ summary=()
 carry_out() { # WORDS COMMAND... (of a Python; pytest's arguments follow)
   local words=$1 said=$scratch/said
   shift
-  env AUTOGRADER_ATTACKS_SETTING="$words" "$@" -m pytest -q --durations=5 tests/harness/attacks 2>&1 | tee "$said" || status=1
+  # Not through env: the command may be a function of this script.
+  AUTOGRADER_ATTACKS_SETTING=$words "$@" -m pytest -q --durations=5 tests/harness/attacks 2>&1 | tee "$said" || status=1
   summary+=("$(grep '^attacks: ' "$said" || echo "attacks: none were carried out ($words)")")
 }
 
