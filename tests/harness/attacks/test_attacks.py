@@ -34,7 +34,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the grader runs
 IMPORTED = ["autograder.grading.run", "autograder.grading.report", "autograder.workspace", "attacks.grading"]
 ONE_IN = int(os.environ.get("AUTOGRADER_ATTACKS_ONE_IN") or 1)
 """1, or a number to try only every so many of the attacks, where time is short."""
-ATTACKS = [(group, attack) for group, attacks in GROUPS.items() for attack in attacks][::ONE_IN]
+ALL = [(group, attack) for group, attacks in GROUPS.items() for attack in attacks]
+ATTACKS = ALL[::ONE_IN]
 AT_ONCE = "AUTOGRADER_ATTACKS_AT_ONCE"
 REQUIRED, OPEN = ("--confine", "require"), ("--confine", "off")
 
@@ -137,7 +138,7 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def test_there_are_enough_attacks_and_each_has_a_name_of_its_own():
-    names = [attack.name for _, attack in ATTACKS]
+    names = [attack.name for _, attack in ALL]
     assert len(names) == len(set(names)) >= 75
     assert set(UNPROTECTED) <= set(names)
-    assert all(attack.evidence and attack.tries.startswith("to ") for _, attack in ATTACKS)
+    assert all(attack.evidence and attack.tries.startswith("to ") for _, attack in ALL)
