@@ -19,7 +19,9 @@ IMAGE = os.environ.get("AUTOGRADER_TEST_IMAGE")
 AT_ONCE = 4  # each may use half a processor
 LIMITS = ("--network", "none", "--memory", "768m", "--memory-swap", "768m", "--cpus", "0.5")
 NO_LANDLOCK = ("--security-opt", f"seccomp={Path(__file__).parent / 'no_landlock.json'}")
-GROUPS = sorted(path.stem for path in (ATTACKS / "groups").glob("[a-z]*.py"))
+CHOSEN = os.environ.get("AUTOGRADER_ATTACKS_GROUPS", "").split()
+"""Groups to carry out where there is no time for all; none chosen means all."""
+GROUPS = sorted(path.stem for path in (ATTACKS / "groups").glob("[a-z]*.py") if not CHOSEN or path.stem in CHOSEN)
 FILES_MATTER = ("archives", "persistence", "results", "secrets")
 COMMAND = (
     *("/autograder/venv/bin/python", "-m", "pytest", "-q", "-rs", "--config-file=/dev/null", "--rootdir=/attacks"),
@@ -44,7 +46,7 @@ class Setting:
 
 SETTINGS = (
     *(Setting(group, "container") for group in GROUPS),
-    *(Setting(group, "container without Landlock", NO_LANDLOCK) for group in FILES_MATTER),
+    *(Setting(group, "container without Landlock", NO_LANDLOCK) for group in FILES_MATTER if group in GROUPS),
 )
 
 

@@ -33,7 +33,7 @@ SUBMISSIONS = Path(__file__).resolve().parent / "submissions"
 IMPORTED = ["autograder.grading.run", "autograder.grading.report", "autograder.workspace", "torch"]
 SECONDS = 600
 ALL = "AUTOGRADER_ALL_SUBMISSIONS"
-ONE_IN = {True: 30, False: 8}
+ONE_IN = {True: 40, False: 8}
 """Which part of the submissions is graded unless ALL is set: of the PyTorch homeworks, and of the others."""
 ENOUGH = {True: (8, 16), False: (10, 20)}
 """Correct and buggy submissions that a homework has at least: with torch, where each takes longer, and without."""
