@@ -58,9 +58,10 @@ def probabilities_of_large_logits(submission: Any, probes: Any, layer: Layer) ->
 
 def _answers_soundly(submission: Any, probes: Any, layer: Layer) -> bool:
     try:
-        return is_sound(as_row(network_of(submission, probes, layer).call("forward_pass", layer.image), layer.classes))
+        row = as_row(network_of(submission, probes, layer).call("forward_pass", layer.image), layer.classes)
     except StudentError:
         return False
+    return is_sound(row) and adds_up_to_one(row)  # else something is wrong whatever the logits' size
 
 
 def is_sound(row: Array) -> bool:
