@@ -481,6 +481,18 @@ class TestStandIns:
         monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "nowhere"))
         assert list(copy_font_lists(tmp_path / "fonts").iterdir()) == []
 
+    def test_the_copied_lists_can_be_read_by_the_worker_whatever_the_umask(self, tmp_path, monkeypatch):
+        (tmp_path / "cache").mkdir()
+        (tmp_path / "cache" / "fontlist-v1.json").write_text("{}")
+        monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "cache"))
+        before = os.umask(0o077)
+        try:
+            copied = copy_font_lists(tmp_path / "fonts")
+        finally:
+            os.umask(before)
+        assert copied.stat().st_mode & 0o777 == 0o755
+        assert (copied / "fontlist-v1.json").stat().st_mode & 0o777 == 0o644
+
     def test_libraries_that_compute_are_really_there(self, run):
         text = """
             import numpy as np
