@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -19,7 +19,6 @@ import msgspec
 
 from autograder.assignment import Assignment
 from autograder.data import find_digits, has_real_files, prepare_data, real_folder
-from autograder.stencil import make_stencil
 
 # Zip stores times without a zone and none before 1980.
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
@@ -118,9 +117,9 @@ def ready_data_entries(assignment: Assignment) -> Iterator[Entry]:
             yield from folder_entries(Path(scratch), f"data/{name}")
 
 
-def handed_out_entries(assignment: Assignment) -> Iterator[Entry]:
-    """The students' programs as they are handed out, by which the collector knows one that nobody has written in."""
-    for name, content in make_stencil(assignment).items():
+def handed_out_entries(assignment: Assignment, stencil: Mapping[str, bytes]) -> Iterator[Entry]:
+    """Of the stencil's files the students' programs, by which the collector knows one that nobody has written in."""
+    for name, content in stencil.items():
         if name in assignment.files.required + assignment.files.optional:
             yield Entry(f"stencils/{assignment.id}/{name}", content)
 

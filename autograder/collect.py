@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from autograder.assignment import Assignment, AssignmentError, UsageError, require_path
+from autograder.handout_notebook import notebook_name
 from autograder.inventory import (
     Entry,
     Inventory,
@@ -287,7 +288,7 @@ class _Stage:
 
     def _named_notebooks(self, name: str, inventory: Inventory) -> list[Entry]:
         """The notebooks that have a program's name."""
-        twin = os.path.splitext(name)[0] + ".ipynb"
+        twin = notebook_name(name)
         return [entry for entry in _notebooks(inventory) if closeness(entry.name, twin) is not None]
 
     def _has_exported(self, notebooks: list[Entry], inventory: Inventory) -> bool:

@@ -16,6 +16,11 @@ _INTRODUCTION = "Write what is marked TODO, run the cells in their order, and su
 _CALL, _CALL_WITHOUT_ARGUMENTS = "    main()\n", "    main([])\n"
 
 
+def notebook_name(program: str) -> str:
+    """Return the name of a program as a notebook: "hw4.ipynb" for "hw4.py"."""
+    return program.removesuffix(".py") + ".ipynb"
+
+
 def notebook_of(source: str, file_name: str) -> bytes:
     """Return a program as a notebook (nbformat 4.5) whose code cells, one after the other, are the program.
 

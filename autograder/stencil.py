@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.assignment import Assignment, UsageError
-from autograder.handout_notebook import notebook_of
+from autograder.handout_notebook import notebook_name, notebook_of
 
 _BEGIN = re.compile(r"(?P<indent>\s*)# BEGIN SOLUTION(?: (?P<pointer>\S.*?))?\s*")
 _END = re.compile(r"\s*# END SOLUTION\s*")
@@ -225,7 +225,7 @@ def make_stencil(assignment: Assignment) -> dict[str, bytes]:
             raise StencilError(name, 1, "students write this file, but it marks no solution block")
         stencil[name] = stencil_source(source, name).encode()
     for name in assignment.notebooks:
-        stencil[name.removesuffix(".py") + ".ipynb"] = notebook_of(stencil[name].decode(), name)
+        stencil[notebook_name(name)] = notebook_of(stencil[name].decode(), name)
     for name in assignment.files.given:
         stencil[name] = _read(assignment, name)
         if name.endswith(".py") and (blocks := find_blocks(stencil[name].decode(), name)):

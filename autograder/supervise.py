@@ -37,10 +37,8 @@ GRACE_SECONDS = 5.0
 LOG_BYTES = 20_000
 PR_SET_CHILD_SUBREAPER = 36
 GRADER_FAILED = 3
-COMPLETE_ENDINGS = (
-    0,
-    GRADER_FAILED,
-)  # graded; graded, but a check of ours was at fault, which the document itself says
+# Graded; graded, but a check of ours was at fault, which the document itself says.
+COMPLETE_ENDINGS = (0, GRADER_FAILED)
 
 STUDENT_TEXT = (
     "The autograder stopped before it could grade your submission. This is no fault of yours, and it is not your"

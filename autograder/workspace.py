@@ -12,7 +12,7 @@ import msgspec
 from autograder.assignment import Assignment
 from autograder.collect import Collected, collect
 from autograder.data import prepare_data
-from autograder.font_lists import copy_font_lists
+from autograder.font_lists import READER, copy_font_lists
 from autograder.sandbox.policy import Policy
 from autograder.sandbox.session import FORKS, Session, Setting
 
@@ -20,11 +20,13 @@ from autograder.sandbox.session import FORKS, Session, Setting
 class Opened(msgspec.Struct, frozen=True):
     """A submission ready to be graded: the session that serves it, and what the collector says of it.
 
-    data: a sentence per data set about which files are in use.
+    missing: the required and optional files that it does not have. data: a sentence per data set about which files are
+    in use.
     """
 
     session: Session
     collected: Collected
+    missing: tuple[str, ...]
     data: tuple[str, ...]
 
 
@@ -43,6 +45,7 @@ def open_workspace(
         workspace = Path(name).resolve()
         workspace.chmod(0o711)  # the worker's user may reach what it is told of, and list nothing
         collected = collect(path, assignment, workspace / "submission")
+        asked_for = assignment.files.required + assignment.files.optional
         data_folder = workspace / "data"
         data_folder.mkdir(mode=0o755)
         setting = Setting(
@@ -52,7 +55,7 @@ def open_workspace(
             modules=assignment.modules,
             data_folder=data_folder,
             preloads=assignment.preloads,
-            font_lists=copy_font_lists(workspace / "fonts"),
+            font_lists=copy_font_lists(workspace / "fonts") if READER in assignment.preloads else None,
             policy=policy_of(assignment),
             confine=confine,
             forks=FORKS if forks is None else forks,
@@ -63,7 +66,8 @@ def open_workspace(
                 for data in assignment.data
             ]
             _let_all_read(data_folder)
-            yield Opened(session, collected, tuple(source.description for source in sources))
+            missing = tuple(name for name in asked_for if name not in collected.found)
+            yield Opened(session, collected, missing, tuple(source.description for source in sources))
 
 
 def policy_of(assignment: Assignment) -> Policy:

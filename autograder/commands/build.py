@@ -19,6 +19,7 @@ from autograder.bundle import (
     write_zip,
 )
 from autograder.commands.options import named_assignment
+from autograder.stencil import make_stencil
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,7 +51,7 @@ def build_entries(assignment: Assignment) -> Iterator[Entry]:
     yield from package_entries()
     yield from folder_entries(assignment.reference_folder, f"reference/{assignment.id}")
     yield from folder_entries(assignment.folder, f"tests/{assignment.id}")
-    yield from handed_out_entries(assignment)
+    yield from handed_out_entries(assignment, make_stencil(assignment))
     yield from data_source_entries(assignment)
 
 

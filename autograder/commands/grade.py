@@ -48,7 +48,6 @@ def grade(
     from autograder.workspace import open_workspace
 
     started = time.monotonic()
-    asked_for = assignment.files.required + assignment.files.optional
     with open_workspace(
         arguments.path, assignment, confine=arguments.confine, forks=options.forks(arguments)
     ) as opened:
@@ -59,7 +58,7 @@ def grade(
             public_only=public_only,
             deadline=started + assignment.budgets.run_seconds,
             remarks=opened.collected.remarks,
-            missing=[name for name in asked_for if name not in opened.collected.found],
+            missing=opened.missing,
             only=arguments.only,
             pictures=arguments.pictures,
         )

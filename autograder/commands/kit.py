@@ -20,6 +20,7 @@ from autograder.bundle import (
 )
 from autograder.commands.options import named_assignment
 from autograder.data import data_set, has_real_files
+from autograder.handout_notebook import notebook_name
 from autograder.stencil import make_stencil
 
 README = """\
@@ -92,7 +93,8 @@ def kit_entries(assignment: Assignment) -> Iterator[Entry]:
     Students' and given files stand at the top, where the course's own commands expect them; the given ones a second
     time where the grader takes its own copies from, so that an edited `utils.py` is no surprise after submitting.
     """
-    for name, content in make_stencil(assignment).items():
+    stencil = make_stencil(assignment)
+    for name, content in stencil.items():
         yield Entry(name, content)
     for name in assignment.files.given:
         yield file_entry(assignment.given_folder / name, f"reference/{assignment.id}/{name}")
@@ -102,7 +104,7 @@ def kit_entries(assignment: Assignment) -> Iterator[Entry]:
         if (assignment.folder / name).is_file():
             yield file_entry(assignment.folder / name, f"tests/{assignment.id}/{name}")
     yield from folder_entries(assignment.public_folder, f"tests/{assignment.id}/public")
-    yield from handed_out_entries(assignment)
+    yield from handed_out_entries(assignment, stencil)
     yield from package_entries()
     yield from ready_data_entries(assignment)
 
@@ -110,13 +112,14 @@ def kit_entries(assignment: Assignment) -> Iterator[Entry]:
 def readme(assignment: Assignment) -> str:
     """The kit's one page."""
     files = assignment.files
+    notebooks = {name: notebook_name(name) for name in assignment.notebooks}
     rows = [(f"`{name}`", "yours to write") for name in files.required]
-    rows += [(f"`{_notebook(name)}`", "the same as a notebook, to write in instead") for name in assignment.notebooks]
+    rows += [(f"`{notebook}`", "the same as a notebook, to write in instead") for notebook in notebooks.values()]
     rows += [(f"`{name}`", "given") for name in files.given]
     rows += [(f"`data/{name}/`", _data_words(name, assignment.root)) for name in assignment.data]
     submit = f"Hand in {_listed(files.required)}."
-    for name in assignment.notebooks:
-        submit += f"\nIn place of `{name}` you may hand in the notebook, `{_notebook(name)}`; hand in one of the two."
+    for name, notebook in notebooks.items():
+        submit += f"\nIn place of `{name}` you may hand in the notebook, `{notebook}`; hand in one of the two."
     if files.optional:
         submit += f"\nYou may also hand in {_listed(files.optional)}."
     return README.format(
@@ -128,10 +131,6 @@ def readme(assignment: Assignment) -> str:
         submit=submit,
         torch=TORCH if _needs_torch(assignment) else "",
     )
-
-
-def _notebook(name: str) -> str:
-    return name.removesuffix(".py") + ".ipynb"
 
 
 def _needs_torch(assignment: Assignment) -> bool:

@@ -80,8 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _validate(assignment: Assignment, arguments: argparse.Namespace) -> Findings | None:
     """What was found out about one homework; None where its variants were only to be listed."""
     from autograder.validation import report
-    from autograder.validation.cache import Cache
-    from autograder.validation.trial import cache_folder, try_all
+    from autograder.validation.cache import Cache, cache_folder
+    from autograder.validation.trial import try_all
     from autograder.validation.variants import Submission
     from autograder.validation.warm import cores
 

@@ -250,7 +250,8 @@ class Session:
 
     def _orders(self) -> Orders:
         setting = self._setting
-        font_lists = [str(setting.font_lists)] if setting.font_lists else []
+        font_lists = str(setting.font_lists or "")
+        libraries = {*_parts_of(sys.prefix), *_parts_of(sys.base_prefix), *_library_folders()}
         return Orders(
             policy=setting.policy,
             folder=str(setting.folder),
@@ -259,8 +260,8 @@ class Session:
             data_folder=str(setting.data_folder),
             scratch=str(self._scratch.folder),
             preloads=list(setting.preloads),
-            readable=sorted({*_parts_of(sys.prefix), *_parts_of(sys.base_prefix), *_library_folders(), *font_lists}),
-            font_lists="".join(font_lists),
+            readable=sorted(libraries.union(filter(None, [font_lists]))),
+            font_lists=font_lists,
             confined=setting.confine != "off",
             required=setting.confine == "require",
             user_id=self._user_id,

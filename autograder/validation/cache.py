@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from autograder.assignment import Assignment
+from autograder.data import real_folder
 from autograder.validation.verdicts import Outcome
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -56,6 +57,11 @@ class Cache:
         half.replace(target)
 
 
+def cache_folder(root: Path) -> Path:
+    """Where the outcomes of a working copy are kept."""
+    return root / ".cache" / "validate"
+
+
 def digest_of_grader(assignment: Assignment) -> str:
     """A digest of the checks, the reference, the package, the interpreter and the libraries."""
     hasher = hashlib.sha256(repr((sys.version, sorted(_versions()))).encode())
@@ -74,12 +80,11 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 def _files(assignment: Assignment) -> Iterable[Path]:
     """Everything that has a say in a verdict, in a fixed order."""
-    root = assignment.root
     yield from _below(PACKAGE, leave_out=OUTSIDE)
     yield from _below(assignment.folder, leave_out=("validity",))
-    yield from _below(root / "reference" / assignment.id)
+    yield from _below(assignment.reference_folder)
     for data in assignment.data:
-        yield from _below(root / "data" / data)
+        yield from _below(real_folder(data, assignment.root))
 
 
 def _below(folder: Path, leave_out: Iterable[str] = ()) -> list[Path]:

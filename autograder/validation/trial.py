@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 from autograder.assignment import Assignment
 from autograder.validation.cache import Cache
@@ -86,8 +85,3 @@ def _outcome(graded: Graded) -> Outcome:
     if graded.failure or graded.results is None:
         return Outcome(failure=graded.failure)
     return outcome_of(graded.results)
-
-
-def cache_folder(root: Path) -> Path:
-    """Where the outcomes of a working copy are kept."""
-    return root / ".cache" / "validate"

@@ -41,7 +41,7 @@ class Submission:
     """The files of the reference that a student would submit."""
 
     def __init__(self, assignment: Assignment) -> None:
-        self.folder = assignment.root / "reference" / assignment.id
+        self.folder = assignment.reference_folder
         names = (*assignment.files.required, *assignment.files.optional)
         self.files = {name: (self.folder / name).read_bytes() for name in names if (self.folder / name).is_file()}
 

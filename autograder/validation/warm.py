@@ -148,14 +148,13 @@ def _grade(assignment: Assignment, job: Job, path: Path, results: Path, said: Pa
     os.dup2(file.fileno(), 1)
     os.dup2(file.fileno(), 2)
     sys.stdout = sys.stderr = file  # also where the process that was forked had replaced these
-    asked_for = assignment.files.required + assignment.files.optional
     with open_workspace(path, assignment, confine=confine) as opened:
         report = run_checks(
             assignment,
             opened.session,
             results_path=results,
             remarks=opened.collected.remarks,
-            missing=[name for name in asked_for if name not in opened.collected.found],
+            missing=opened.missing,
             only=job.only,
             pictures=False,
             until_loss=job.until_loss,
