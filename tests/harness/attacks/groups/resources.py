@@ -151,7 +151,7 @@ GROUP = (
             print(f"made {made} files")
             return made
         """,
-        evidence="made \\d+ files",
+        evidence="(made \\d+ files|2.[12] crash .*made more than 10,000 files)",
     ),
     Attack(
         "nests_folders_deeper_than_a_path",
