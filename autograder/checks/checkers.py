@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autograder.checks.compare import CheckFailed, as_array, call
+from autograder.checks.compare import CheckFailed, as_array, call, fail
 from autograder.checks.gradients import numerical_gradient
 from autograder.checks.layers import cross_entropy, held_params, linear, rectified, relu_stand_in
 from autograder.checks.strategies import filled
@@ -198,6 +198,7 @@ class CheckerRun:
 
     text, numbers: what it printed. params: the parameters afterwards. moved: whether any was moved while the loss was
     computed. rows: how many rows the loss was computed of, the last time. propagated: whether back-propagation was run.
+    model_first: whether a replaced backward_pass was always given the model, not an array, as its first argument.
     """
 
     text: str
@@ -206,6 +207,7 @@ class CheckerRun:
     moved: bool
     rows: int
     propagated: bool
+    model_first: bool
 
 
 def run_checker(submission: Any, probes: Any, network: CheckedNetwork, *, replaced: bool = False) -> CheckerRun:
@@ -218,6 +220,7 @@ def run_checker(submission: Any, probes: Any, network: CheckedNetwork, *, replac
     moved: list[bool] = []
     rows: list[int] = []
     propagated: list[bool] = []
+    model_first: list[bool] = []
     model = {
         "L1": _reporting_layer(network, "L1", moved, rows, propagated, replaced),
         "nonlinear1": relu_stand_in(),
@@ -225,14 +228,28 @@ def run_checker(submission: Any, probes: Any, network: CheckedNetwork, *, replac
         "loss": given.softmax_cross_entropy(),
     }
     if replaced:
-        # The layers hold the gradients that it would leave in them.
-        answer = {"__call__": lambda fields, *arguments: propagated.append(True)}
-        submission.backward_pass = StandIn("backward_pass", {}, answer)
+
+        def backward_pass(fields: SimpleNamespace, *arguments: Any, **named: Any) -> None:
+            # The layers hold the gradients that it would leave in them.
+            propagated.append(True)
+            model_first.append(not (arguments and isinstance(arguments[0], np.ndarray)))
+
+        submission.backward_pass = StandIn("backward_pass", {}, {"__call__": backward_pass})
     probes.printed()
     call(submission, "gradient_checker", data, model, name="")
     text = probes.printed()
     params = {(layer, key): held_params(model[layer], f"model[{layer!r}]")[key] for layer, key in PLACES}
-    return CheckerRun(text, printed_numbers(text), params, any(moved), rows[-1] if rows else 1, any(propagated))
+    return CheckerRun(
+        text, printed_numbers(text), params, any(moved), rows[-1] if rows else 1, any(propagated), all(model_first)
+    )
+
+
+def assert_propagated(run: CheckerRun, *, called: str) -> None:
+    """backward_pass is called, and with the model first. Raises CheckFailed (no_backward, wrong_argument)."""
+    if not run.propagated:
+        fail("backward_pass is not called", called=called, cause="no_backward")
+    if not run.model_first:
+        fail("backward_pass is given an array where it takes the model", called=called, cause="wrong_argument")
 
 
 def bug_in(run: CheckerRun, network: CheckedNetwork, places: Sequence[Place]) -> str | None:

@@ -5,6 +5,7 @@ from gradescope_utils.autograder_utils.decorators import number, visibility, wei
 from autograder.checks.checkers import (
     LIVELY_SEEDS,
     PLACES,
+    assert_propagated,
     bug_in,
     checked_network,
     run_checker,
@@ -64,8 +65,7 @@ def test_back_propagation(submission, probes):
     def judge(replaced):
         network = checked_network(LIVELY_SEEDS[2], wrong=True)
         run = run_checker(submission, probes, network, replaced=replaced)
-        if not run.propagated:
-            fail("backward_pass is not called", called=CALLED, cause="no_backward")
+        assert_propagated(run, called=CALLED)
         places = missing({place: float(network.reported[place][0, 0]) for place in PLACES}, run, network)
         if places:
             fail_printed(places, "the back-propagated derivative", run)

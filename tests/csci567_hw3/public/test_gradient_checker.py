@@ -5,6 +5,7 @@ from gradescope_utils.autograder_utils.decorators import number, tags, weight
 from autograder.checks.checkers import (
     LIVELY_SEEDS,
     PLACES,
+    assert_propagated,
     bug_in,
     checked_network,
     run_checker,
@@ -45,8 +46,7 @@ def test_prints_both_numbers(submission, probes):
         for seed in LIVELY_SEEDS[:2]:
             network = checked_network(seed, wrong=False)
             run = run_checker(submission, probes, network, replaced=replaced)
-            if not run.propagated:
-                fail("backward_pass is not called", called=CALLED, cause="no_backward")
+            assert_propagated(run, called=CALLED)
             assert_both_printed(run, network)
 
     whatever_backward_pass_does(judge)
