@@ -89,7 +89,10 @@ class Observations:
 
 
 def call_watched(probes: Probes, function: Any, *arguments: Any, called: str, **keywords: Any) -> tuple[Any, Records]:
-    """Call one function of the student's: (what it returned, what was seen)."""
+    """Call one function of the student's: (what it returned, what was seen). The keywords may hold the probe's options.
+
+    Raises StudentError for what it raises, unless `keep_errors=True` has that stand in the records.
+    """
     raw = probes.run("training", "call_watched", function, *arguments, called=called, **keywords)
     records = read_records(raw)
     return raw.get("value"), records

@@ -211,7 +211,7 @@ class Optimizer(msgspec.Struct, frozen=True):
 
 
 class RunError(msgspec.Struct, frozen=True):
-    """An exception of the student's code, and the line of theirs that it came from."""
+    """An exception of the student's code, the line of theirs that it came from, and whose calls led there."""
 
     type_name: str
     message: str
@@ -219,6 +219,7 @@ class RunError(msgspec.Struct, frozen=True):
     line: int
     function: str
     source: str
+    callers: list[str] = []
 
     def as_student_error(self) -> StudentError:
         frames = [Frame(self.file, self.line, self.function, self.source)] if self.file else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.metadata
 import os
@@ -16,8 +17,8 @@ from autograder.data import real_folder
 from autograder.validation.verdicts import Outcome
 
 PACKAGE = Path(__file__).resolve().parents[1]
-OUTSIDE = ("validation", "commands")
-"""Rooms of the package that have no say in a verdict."""
+ROOMS = ("grading", "sandbox")
+"""Rooms of the package that have a say in every verdict; of the others, what these and the checks import."""
 LIBRARIES = ("numpy", "torch", "torchvision", "hypothesis", "pytest", "msgspec", "scikit-learn", "scipy", "matplotlib")
 
 
@@ -80,11 +81,42 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 def _files(assignment: Assignment) -> Iterable[Path]:
     """Everything that has a say in a verdict, in a fixed order."""
-    yield from _below(PACKAGE, leave_out=OUTSIDE)
-    yield from _below(assignment.folder, leave_out=("validity",))
+    checks = _below(assignment.folder, leave_out=("validity",))
+    rooms = [path for room in ROOMS for path in _below(PACKAGE / room)]
+    yield from sorted({*rooms, *_imported([*checks, *rooms])})
+    yield from checks
     yield from _below(assignment.reference_folder)
     for data in assignment.data:
         yield from _below(real_folder(data, assignment.root))
+
+
+def _imported(paths: Iterable[Path]) -> set[Path]:
+    """The files of the package that these ones import, and what those import in turn."""
+    found: set[Path] = set()
+    waiting = [path for path in paths if path.suffix == ".py"]
+    while waiting:
+        new = {path for name in _names_imported(waiting.pop()) for path in _files_of(name)} - found
+        found |= new
+        waiting += new
+    return found
+
+
+def _names_imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _files_of(name: str) -> Iterator[Path]:
+    """The file of a module of the package, and those of the packages it stands in."""
+    first, *rest = name.split(".")
+    if first == PACKAGE.name:
+        places = [PACKAGE.joinpath(*rest[:depth]) for depth in range(len(rest) + 1)]
+        files = [*(place / "__init__.py" for place in places), places[-1].with_suffix(".py")]
+        yield from (path for path in files if path.is_file())
 
 
 def _below(folder: Path, leave_out: Iterable[str] = ()) -> list[Path]:

@@ -1,5 +1,7 @@
 """Grade the same submissions again and again, on a busy machine and with other hash seeds: nothing may differ.
 
+What keeps the machine busy is the gradings themselves: more of them at a time than there are cores.
+
     python -m autograder.validation.stability ID FOLDER PROCESSES
 
 is one round, in a process of its own since the hash seed of a Python process is fixed at its start: it grades every
@@ -8,13 +10,12 @@ folder below FOLDER and writes the document beside it.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from autograder.validation.warm import Job, grade_all
 VARIANTS_OF_A_KIND = 10
 SUBMISSION = "submission"
 DOCUMENT = "document.json"
-BUSY_LOOP = "while True: pass"
+GRADINGS_PER_CORE = 3
 
 
 def chosen(variants: Sequence[Variant]) -> list[Variant]:
@@ -53,13 +54,15 @@ def repeat(
 ) -> tuple[int, list[str]]:
     """Grade each variant `rounds` times; return the number of gradings, and for each that differs how it does.
 
-    `tell` is called after every round. Raises GraderError where a round cannot be run.
+    processes: the cores that are kept busy. `tell` is called after every round. Raises GraderError where a round cannot be run.
     """
     first: dict[str, Any] = {}
     differing: list[str] = []
     for seed in range(rounds):
-        with tempfile.TemporaryDirectory(prefix="autograder-") as name, _load(processes):
-            documents = _one_round(assignment, submission, variants, seed, processes, Path(name))
+        with tempfile.TemporaryDirectory(prefix="autograder-") as name:
+            documents = _one_round(
+                assignment, submission, variants, seed, GRADINGS_PER_CORE * processes, Path(name)
+            )
         for key, document in documents.items():
             difference = _difference(first.setdefault(key, document), document)
             if difference:
@@ -92,18 +95,6 @@ def _one_round(
         variant.key: json.loads((folder / str(number) / DOCUMENT).read_bytes())
         for number, variant in enumerate(variants)
     }
-
-
-@contextlib.contextmanager
-def _load(cores: int) -> Iterator[None]:
-    """Keep every core busy."""
-    busy = [subprocess.Popen([sys.executable, "-S", "-c", BUSY_LOOP]) for _ in range(cores)]
-    try:
-        yield
-    finally:
-        for process in busy:
-            process.kill()
-            process.wait()
 
 
 def _difference(before: Any, after: Any, place: str = "") -> str:

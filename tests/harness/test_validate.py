@@ -11,7 +11,7 @@ import pytest
 
 from autograder.assignment import load_assignment
 from autograder.validation import stability
-from autograder.validation.cache import Cache
+from autograder.validation.cache import Cache, _imported
 from autograder.validation.catalogue import (
     Bug,
     Catalogue,
@@ -418,6 +418,13 @@ def test_another_check_or_reference_is_another_grader(course, name):
     add_to = course / name
     add_to.write_text(add_to.read_text() + "\n")
     assert Cache(None, load(course)).grader != before
+
+
+def test_only_what_the_checks_import_is_part_of_the_grader(course):
+    """A change of a helper that other homeworks use alone does not have this one graded anew."""
+    found = {path.name for path in _imported([course / "tests" / "numbers" / "public" / "test_numbers.py"])}
+    assert {"__init__.py", "compare.py", "diagnose.py"} <= found
+    assert not {"checkers.py", "networks.py", "validate.py"} & found
 
 
 def test_another_catalogue_is_the_same_grader(course):

@@ -34,6 +34,7 @@ from autograder.sandbox.probes import records
 from autograder.sandbox.probes.shortening import Brevity, Shortener
 from autograder.sandbox.probes.watching import Enough, Watch
 
+MAX_CALLERS = 20
 MAX_ERRORS = 20
 LIKELY_ENTRIES = ("main", "train", "run", "fit", "experiment")
 BATCH_SIZE = 64
@@ -155,6 +156,7 @@ def _describe(error: BaseException, folder: Path) -> dict[str, Any]:
         "file": name,
         "line": line,
         "function": last.name,
+        "callers": [records.text(frame.name) for frame in own[:-1][-MAX_CALLERS:]],
         "source": records.text(last.line or ""),
     }
 
@@ -163,17 +165,30 @@ def _describe(error: BaseException, folder: Path) -> dict[str, Any]:
 
 
 def call_watched(
-    function: Callable[..., Any], *arguments: Any, seconds: float = 8.0, max_steps: int = 400, **keywords: Any
+    function: Callable[..., Any],
+    *arguments: Any,
+    seconds: float = 8.0,
+    max_steps: int = 400,
+    keep_errors: bool = False,
+    **keywords: Any,
 ) -> dict[str, Any]:
     """Call a student's function under a watch: the report with `value`, what it returned (None when it was ended).
 
-    What the function raises is raised here, with the student's own frames.
+    What the function raises is raised here, with the student's own frames; with `keep_errors` it is reported beside
+    what was seen before.
     """
-    watch = Watch(_folder_of(function), seconds, max_steps)
+    folder = _folder_of(function)
+    watch = Watch(folder, seconds, max_steps)
     value = None
+    errors: list[dict[str, Any]] = []
     with watch, contextlib.suppress(Enough):  # the report says that it was ended
-        value = function(*arguments, **keywords)
-    return {**watch.report(), "value": value, "errors": [], "entry": None, "files": sorted(os.listdir("."))[:200]}
+        try:
+            value = function(*arguments, **keywords)
+        except Exception as error:
+            if not keep_errors:
+                raise
+            errors.append(_describe(error, folder))
+    return {**watch.report(), "value": value, "errors": errors, "entry": None, "files": sorted(os.listdir("."))[:200]}
 
 
 def _folder_of(function: Any) -> Path:

@@ -32,7 +32,7 @@ from autograder.checks.training import (
     standard_training,
 )
 from autograder.checks.training_images import Gallery
-from autograder.checks.training_records import Call, Loss, Pass, Records
+from autograder.checks.training_records import Call, Loss, Pass, Records, RunError
 from autograder.checks.training_records import Network as SeenNetwork
 from autograder.sandbox.proxy import Probes
 
@@ -56,6 +56,7 @@ LARGEST_PART_OF_LOSS = 0.85
 STANDARD_STEPS, STANDARD_BATCH, STANDARD_RATE = 60, 32, 0.002
 
 TRAINS = re.compile(r"train|fit|learn|optimi[sz]e", re.I)
+MEASURES = re.compile(r"acc|eval|test|score|measure|valid|predict", re.I)
 DOES_NOT_TRAIN = re.compile(r"load|plot|test|eval|acc|show|data|draw|save|untrained|pretrained", re.I)
 
 # A picture that is this close to one of the grader's, up to scale and offset, is that one.
@@ -69,7 +70,7 @@ class Training:
 
     called: what was called, for messages. by_function: whether it was one function, on pictures of ours, or the whole
     file. epochs: how many that function was asked for; 0 where nobody can say. accuracy: on pictures that it was not
-    trained on, afterwards; None where the network is out of reach. returned, printed: by it.
+    trained on, afterwards; None where the network is out of reach.
     """
 
     called: str
@@ -77,8 +78,6 @@ class Training:
     by_function: bool
     epochs: int
     classes: Array | None
-    returned: Any
-    printed: str
 
 
 def watch_training(probes: Probes, submission: Any, seen: Once) -> Training:
@@ -132,23 +131,34 @@ def _loss_for(network: Network, clothes: ImageData) -> str:
 
 def _call(probes: Probes, submission: Any, function: Function, filled: Filled, network: Network | None) -> Training:
     called = function.text
-    probes.printed()
-    value, records = call_watched(
-        probes, getattr(submission, function.name), *filled.arguments, seconds=35.0, called=called, **filled.keywords
+    _, records = call_watched(
+        probes,
+        getattr(submission, function.name),
+        *filled.arguments,
+        seconds=35.0,
+        keep_errors=True,
+        called=called,
+        **filled.keywords,
     )
+    if records.errors and not _raised_while_measuring(records.errors[0]):
+        raise records.errors[0].as_student_error()
     classes = None
-    if network is not None and records.ended is None:
+    if network is not None and not (records.ended or records.errors):
         classes = scores_of(network, load_clothes(probes).test).argmax(axis=1)
     counted = any(name.lower().rstrip("s") != "epoch" or name.lower().endswith("s")
                   for name, _, _ in function.parameters if "epoch" in name.lower())  # fmt: skip
     epochs = EPOCHS if "epochs" in filled.roles and counted else 1
-    return Training(called, records, True, epochs, classes, value, probes.printed())
+    return Training(called, records, True, epochs, classes)
+
+
+def _raised_while_measuring(error: RunError) -> bool:
+    """Whether it is the measuring of an accuracy that failed, behind an epoch: that is 2.2.3's, and the epoch counts."""
+    return any(MEASURES.search(name) for name in (*error.callers, error.function)[1:])
 
 
 def _run(probes: Probes, functions: list[Function], available: dict[str, Any]) -> Training:
     """The whole file. Where that trains nothing and there is a function that would, it is the one to name."""
     called = f"python {FILE}.py"
-    probes.printed()
     records = run_entry(probes, FILE, seconds=30.0, steps_per_loop=BATCHES, steps_per_pass=BATCHES)
     if functions and not records.of(Call):
         unknown = ", ".join(f"`{name}`" for name in missing(functions[0], available)) or "where the pictures come from"
@@ -158,7 +168,7 @@ def _run(probes: Probes, functions: list[Function], available: dict[str, Any]) -
             called=called,
             expected="train(model, device, train_loader, test_loader, optimizer, epochs), or code at the top level",
         )
-    return Training(called, records, False, 0, None, None, probes.printed())
+    return Training(called, records, False, 0, None)
 
 
 # ---- Judging it -----------------------------------------------------------------------------------------------------
@@ -166,7 +176,7 @@ def _run(probes: Probes, functions: list[Function], available: dict[str, Any]) -
 
 def assert_every_batch(training: Training) -> None:
     """A training function goes through the whole training loader in every epoch. Raises CheckFailed (too_few_steps)."""
-    if not training.by_function or training.records.ended:
+    if not training.by_function or training.records.ended or training.records.errors:
         return
     assert_steps_for_batches(training.records, BATCHES, called=training.called)
     # Whoever calls model.forward(...) itself calls no network that could be watched: then the gradients count.
