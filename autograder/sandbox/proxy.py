@@ -17,6 +17,8 @@ from autograder.sandbox import wire
 from autograder.sandbox.policy import Policy
 from autograder.sandbox.transport import BadAnswer, OutOfSpace, OutOfTime, Stopwatch, Transport, WorkerGone
 
+HELD_BYTES = 1 << 20
+"""So much may wait to be sent along with the next request."""
 ANSWER_SHAPES: dict[str, tuple[Any, ...]] = {
     "ok": (str, object, (dict, type(None))),
     "error": (str, str, str, list),
@@ -254,6 +256,7 @@ class CheckWorker:
         self._stand_ins: dict[int, StandIn] = {}
         self._callables: set[tuple[Any, str]] = set()
         self._object_makers: dict[tuple[Any, ...], str] = {}
+        self._held = bytearray()
         self._unheard: dict[str, None] = {}
         self._ended: SubmissionProblem | None = None
         self._main = main
@@ -309,21 +312,33 @@ class CheckWorker:
         return self._guard(called, lambda watch: self._converse(message, watch))
 
     def tell(self, operation: str, *arguments: Any, on: tuple[Any, ...] = (), called: str) -> None:
-        """Say it and go on; an error of the student's comes with the next answer."""
-        message = self._message(operation, on, arguments, called)
+        """Have it done before the next request; an error of the student's comes with that one's answer.
+
+        It is sent along with the request: to wake the worker for each of them would cost more than what it does.
+        """
+        self._held += self._message(operation, on, arguments, called)
         if operation in ("make", "do"):
             self._unheard[called] = None
-        self._guard(called, lambda watch: self._transport.send(message, watch))
+        if len(self._held) > HELD_BYTES:
+            self._guard(called, self._send)
+
+    def _send(self, watch: Stopwatch) -> None:
+        """Everything that is held."""
+        frames, self._held = bytes(self._held), bytearray()
+        self._transport.send(frames, watch)
 
     def _message(self, operation: str, on: tuple[Any, ...], arguments: tuple[Any, ...], called: str) -> bytes:
+        """The frame of a request."""
         try:
-            return self._codec.encode([operation, len(on), *on, *arguments])
+            return wire.frame(self._codec.encode([operation, len(on), *on, *arguments]))
         except wire.WireError as error:
             raise GraderError(f"{called}: the check passed something that cannot travel: {error}") from None
 
     def printed(self) -> str:
         """What the submission printed since the last call of this."""
         called = "reading what was printed"
+        if self._held:
+            self.request("mark", b"", called=called)
         self._guard(
             called, lambda watch: self._transport.settle(lambda mark: self.request("mark", mark, called=called), watch)
         )
@@ -338,13 +353,14 @@ class CheckWorker:
         self._transport.kill()
 
     def _converse(self, message: bytes, watch: Stopwatch) -> Any:
-        self._transport.send(message, watch)
+        self._held += message
+        self._send(watch)
         while True:
             answer = self._decode(self._transport.receive(watch))
             self._stopwatch.glance()
             self._unheard.clear()
             if answer[0] == "callback":
-                self._transport.send(self._call_back(*answer[1:]), watch)
+                self._transport.send(wire.frame(self._call_back(*answer[1:])), watch)
                 continue
             if answer[0] == "error":
                 raise self._student_error(*answer[1:])

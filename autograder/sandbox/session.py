@@ -22,6 +22,7 @@ from typing import Literal
 
 import msgspec
 
+from autograder.sandbox import wire
 from autograder.sandbox.confine import HELD, is_enough
 from autograder.sandbox.policy import Orders, Policy
 from autograder.sandbox.proxy import (
@@ -60,9 +61,15 @@ MAX_STARTS = 3
 """Times a loader that was killed by its own submission is started again within one run."""
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
-BOOT = "import sys; sys.path[0] = sys.argv[1]; from autograder.sandbox import worker; del sys.path[0]; {}"
-BOOT_FORKING = BOOT.format("worker.main(int(sys.argv[2]))")
-BOOT_SPAWNED = BOOT.format("worker.main(None)")
+BOOT = """
+import site, sys
+site.setquit(), site.sethelper(), site.setcopyright()
+sys.path += {libraries!r}
+sys.path[0] = {package_parent!r}
+from autograder.sandbox import worker
+del sys.path[0]
+worker.main({control})
+"""
 PASSED_ON = ("OPENBLAS_CORETYPE", "SYSTEMROOT", "LD_LIBRARY_PATH")
 """Variables that the worker's interpreter and libraries may need to start at all; nothing else is inherited."""
 
@@ -339,8 +346,17 @@ def _parts_of(prefix: str) -> list[str]:
     return [path for path in (os.path.join(prefix, name) for name in names) if os.path.exists(path)]
 
 
+def _boot(control: int | None) -> list[str]:
+    """The command of a worker: the libraries can be imported, and nothing else of this environment.
+
+    Without `site`, which would run what `.pth` files and a `sitecustomize` say, and takes a while.
+    """
+    program = BOOT.format(libraries=_library_folders(), package_parent=str(PACKAGE_PARENT), control=control)
+    return [sys.executable, "-S", "-c", program]
+
+
 def _library_folders() -> list[str]:
-    """Where installed libraries stand, when that is outside the interpreter's own prefix."""
+    """Where installed libraries stand."""
     return [path for path in sys.path if path.endswith(("site-packages", "dist-packages")) and os.path.isdir(path)]
 
 
@@ -408,7 +424,7 @@ class ForkingWorker:
         os.set_blocking(self._pipe, False)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-s", "-c", BOOT_FORKING, str(PACKAGE_PARENT), str(theirs.fileno())],
+                _boot(theirs.fileno()),
                 pass_fds=(theirs.fileno(),),
                 env=environment,
                 cwd=orders.folder,
@@ -517,7 +533,7 @@ class SpawnedWorker:
         self._confinement: dict[str, str] | None = None
         self._loaded: _Loading | None = None
         self._process = subprocess.Popen(
-            [sys.executable, "-s", "-c", BOOT_SPAWNED, str(PACKAGE_PARENT)],
+            _boot(None),
             env=environment,
             cwd=orders.folder,
             stdin=subprocess.PIPE,
@@ -526,7 +542,7 @@ class SpawnedWorker:
             start_new_session=True,
         )
         self.transport = PipeTransport(self._process, orders.policy)
-        self.transport.send(msgspec.msgpack.encode(orders), Stopwatch(START_SECONDS, 1, None))
+        self.transport.send(wire.frame(msgspec.msgpack.encode(orders)), Stopwatch(START_SECONDS, 1, None))
 
     def await_confinement(self) -> dict[str, str]:
         """As :meth:`ForkingWorker.await_confinement`."""

@@ -153,8 +153,8 @@ class Transport(Protocol):
     output: OutputBuffer
     process: int
 
-    def send(self, body: bytes, stopwatch: Stopwatch) -> None:
-        """Raises OutOfTime, WorkerGone."""
+    def send(self, frames: bytes, stopwatch: Stopwatch) -> None:
+        """One or more frames. Raises OutOfTime, WorkerGone."""
 
     def receive(self, stopwatch: Stopwatch) -> bytes:
         """The next frame's body. Raises OutOfTime, WorkerGone."""
@@ -184,6 +184,7 @@ class SocketTransport:
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
         self._poll.register(output, select.POLLIN)
+        self._awaited = select.POLLIN
         self._buffer = bytearray()
 
     def meet(self, stopwatch: Stopwatch) -> None:
@@ -200,8 +201,8 @@ class SocketTransport:
         with contextlib.suppress(OSError, AttributeError):
             self._handle = os.pidfd_open(self.process)
 
-    def send(self, body: bytes, stopwatch: Stopwatch) -> None:
-        rest = memoryview(wire.frame(body))
+    def send(self, frames: bytes, stopwatch: Stopwatch) -> None:
+        rest = memoryview(frames)
         try:
             while rest:
                 try:
@@ -253,7 +254,9 @@ class SocketTransport:
 
     def _wait(self, stopwatch: Stopwatch, event: int) -> None:
         """Until the socket is ready, taking output meanwhile."""
-        self._poll.modify(self._socket, event)
+        if event != self._awaited:
+            self._poll.modify(self._socket, event)
+            self._awaited = event
         while True:
             ready = self._poll.poll(1000 * min(POLL_SECONDS, stopwatch.wall_left() + 0.001))
             if any(descriptor == self._pipe for descriptor, _ in ready):
@@ -298,8 +301,8 @@ class PipeTransport:
         for thread in self._threads:
             thread.start()
 
-    def send(self, body: bytes, stopwatch: Stopwatch) -> None:
-        self._outgoing.put(wire.frame(body))
+    def send(self, frames: bytes, stopwatch: Stopwatch) -> None:
+        self._outgoing.put(frames)
 
     def receive(self, stopwatch: Stopwatch) -> bytes:
         while True:
