@@ -83,6 +83,7 @@ class _Candidate(msgspec.Struct, frozen=True):
     parameters: int
     calls: tuple[_Call, ...]
     error: str
+    switched: bool = False
     network: Any = None
 
 
@@ -113,7 +114,29 @@ def find_network(probes: Probes, role: Role, modules: Sequence[str]) -> Network:
         _fail_nothing(probes, role, candidates, modules)
     chosen = fits[0]
     others = _alternatives(chosen, fits, role)
-    return _network(probes, role, chosen, others)
+    network = _network(probes, role, chosen, others)
+    return dataclasses.replace(network, instead_of=_instead_of(chosen, fits, candidates))
+
+
+def assert_works_as_it_is(network: Network) -> None:
+    """It was taken as it comes, not with a switch turned because it fails otherwise. Raises CheckFailed (raises)."""
+    if network.instead_of:
+        fail(
+            f"{network.instead_of}\nOnly `{network.made}` works.",
+            called="model(images)", cause="raises", expected=network.role.sentence,
+        )  # fmt: skip
+
+
+def _instead_of(chosen: _Fit, fits: Sequence[_Fit], candidates: Sequence[_Candidate]) -> str:
+    """What came of the same class as it comes, where only with a switch turned it answers the role; else ""."""
+    own = (chosen.candidate.name, chosen.candidate.module)
+    as_it_comes = [one for one in candidates if (one.name, one.module) == own and not one.switched]
+    fitting = {fit.candidate.made for fit in fits}
+    if not chosen.candidate.switched or not as_it_comes or any(one.made in fitting for one in as_it_comes):
+        return ""
+    one = as_it_comes[0]
+    error = next((call.error for call in one.calls if call.form == chosen.form), one.error)
+    return f"`{one.made}` cannot be used: {error or 'what it returns is none of the answers asked for'}"
 
 
 def find_networks(probes: Probes, role: Role, modules: Sequence[str]) -> list[Network]:

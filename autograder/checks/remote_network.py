@@ -67,7 +67,8 @@ class Network:
 
     handle: the object itself, for other probes and remote calls. name, module, line: where it is defined. made: the
     expression that made it. form: how it takes images. path: which of its outputs counts ("" where there is one).
-    reason: for the student, what was taken and why. remarks: what is ambiguous, and how to settle it.
+    reason: for the student, what was taken and why. remarks: what is ambiguous, and how to settle it. instead_of: what
+    came of the class as it comes, where it answers only with a switch turned.
     """
 
     probes: Probes
@@ -83,6 +84,7 @@ class Network:
     parameters: int
     reason: str
     remarks: tuple[str, ...] = ()
+    instead_of: str = ""
 
     def shown(self, show: Any) -> Network:
         """Itself, once `show` has told the student which network is graded, and why."""

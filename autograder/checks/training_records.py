@@ -219,11 +219,11 @@ class RunError(msgspec.Struct, frozen=True):
     line: int
     function: str
     source: str
-    callers: list[str] = []
+    callers: list[Frame] = []
 
     def as_student_error(self) -> StudentError:
-        frames = [Frame(self.file, self.line, self.function, self.source)] if self.file else []
-        return StudentError(self.type_name, self.message, frames)
+        own = [Frame(self.file, self.line, self.function, self.source)] if self.file else []
+        return StudentError(self.type_name, self.message, [*self.callers, *own])
 
 
 class Records(msgspec.Struct, frozen=True):

@@ -65,11 +65,15 @@ class Bug(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Equivalent(Struct, frozen=True, forbid_unknown_fields=True):
-    """A generated mutant that behaves as the handout asks. mutant: its id. change: what it changes, for the reader."""
+    """A generated mutant that behaves as the handout asks. mutant: its id. change: what it changes, for the reader.
+
+    item: where it costs points nevertheless, and rightly so: it changes this item's code, and another item's behaviour.
+    """
 
     mutant: str
     change: str
     reason: str
+    item: str = ""
 
 
 class Catalogue(Struct, frozen=True):

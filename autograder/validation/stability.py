@@ -54,15 +54,15 @@ def repeat(
 ) -> tuple[int, list[str]]:
     """Grade each variant `rounds` times; return the number of gradings, and for each that differs how it does.
 
-    processes: the cores that are kept busy. `tell` is called after every round. Raises GraderError where a round cannot be run.
+    processes: the cores that are kept busy. `tell` is called after every round.
+
+    Raises GraderError where a round cannot be run.
     """
     first: dict[str, Any] = {}
     differing: list[str] = []
     for seed in range(rounds):
         with tempfile.TemporaryDirectory(prefix="autograder-") as name:
-            documents = _one_round(
-                assignment, submission, variants, seed, GRADINGS_PER_CORE * processes, Path(name)
-            )
+            documents = _one_round(assignment, submission, variants, seed, GRADINGS_PER_CORE * processes, Path(name))
         for key, document in documents.items():
             difference = _difference(first.setdefault(key, document), document)
             if difference:

@@ -117,17 +117,20 @@ def generated_mutants(assignment: Assignment, catalogue: Catalogue, submission: 
     from autograder.validation.mutants import mutants_of  # needs libcst, which only maintainers have
 
     equivalents = {entry.mutant: entry for entry in catalogue.equivalents}
-    variants = [
-        Variant(
-            "mutant",
-            mutant.id,
-            mutant.operator,
-            {mutant.file: mutant.source.encode()},
-            items=mutant.items,
-            equivalent=equivalents.pop(mutant.id, None),
+    variants = []
+    for mutant in mutants_of(assignment, submission.folder):
+        entry = equivalents.pop(mutant.id, None)
+        elsewhere = entry.item if entry is not None else ""
+        variants.append(
+            Variant(
+                "mutant",
+                mutant.id,
+                mutant.operator,
+                {mutant.file: mutant.source.encode()},
+                items=(elsewhere,) if elsewhere else mutant.items,
+                equivalent=None if elsewhere else entry,
+            )
         )
-        for mutant in mutants_of(assignment, submission.folder)
-    ]
     if equivalents:
         raise CatalogueError(
             f"{assignment.id}: equivalent.toml lists mutants that there are not (any more): {', '.join(equivalents)}; "

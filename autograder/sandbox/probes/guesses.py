@@ -49,11 +49,12 @@ _BY_NAME: tuple[tuple[str, tuple[Any, ...]], ...] = (
 
 @dataclass(frozen=True)
 class Way:
-    """Arguments of one call, and how they are written."""
+    """Arguments of one call, and how they are written. switched: a default that nobody asked to change was changed."""
 
     arguments: tuple[Any, ...] = ()
     keywords: dict[str, Any] = field(default_factory=dict)
     text: str = ""
+    switched: bool = False
 
 
 class Settings:
@@ -144,15 +145,17 @@ def _switched(base: Way, parameters: list[inspect.Parameter]) -> Iterator[Way]:
     names = [one for one in parameters if isinstance(one.default, bool)]
     switches = sorted(names, key=lambda one: "skip" not in one.name.lower())[:MAX_SWITCHES]
     for one in switches:
-        keywords = {**base.keywords, one.name: not one.default}
-        yield Way(base.arguments, keywords, _written(base.arguments, keywords))
+        yield _with(base, {one.name: not one.default})
     codes = [one for one in parameters if type(one.default) is int and one.default != 2 and CODE_SIZE.search(one.name)]
     for one in codes[:1]:
-        keywords = {**base.keywords, one.name: 2}
-        yield Way(base.arguments, keywords, _written(base.arguments, keywords))
+        yield _with(base, {one.name: 2})
         for switch in switches:
-            both = {**keywords, switch.name: not switch.default}
-            yield Way(base.arguments, both, _written(base.arguments, both))
+            yield _with(base, {one.name: 2, switch.name: not switch.default})
+
+
+def _with(base: Way, changes: dict[str, Any]) -> Way:
+    keywords = {**base.keywords, **changes}
+    return Way(base.arguments, keywords, _written(base.arguments, keywords), switched=True)
 
 
 def _written(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> str:

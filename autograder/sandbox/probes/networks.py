@@ -73,7 +73,8 @@ def candidates(modules: Sequence[str], inputs: Sequence[tuple[str, Any]]) -> lis
     """What can be had from the named modules, each called in eval mode with every one of `inputs` (form, tensor).
 
     Returns one record per construction, in order of definition: kind (class, instance, function, pair), name, module,
-    file, line, imported, made (the expression that made it), network (None where it could not be made), parameters,
+    file, line, imported, made (the expression that made it), switched (whether a default was changed for a try),
+    network (None where it could not be made), parameters,
     calls (form, outputs as [path, shape], structure, error), error. A module that is not loaded gives none. Encoder
     and decoder classes that fit together are offered as a pair.
     """
@@ -167,7 +168,8 @@ def _constructed(source: Source) -> Iterator[Record]:
     """Every construction that worked, or one record with the first error where none did."""
     record = {
         "kind": source.kind, "name": source.name, "module": source.module, "line": source.line,
-        "imported": source.imported, "made": source.name, "network": None, "parameters": 0, "calls": [], "error": "",
+        "imported": source.imported, "made": source.name, "switched": False, "network": None, "parameters": 0,
+        "calls": [], "error": "",
     }  # fmt: skip
     if source.kind == "instance":
         yield record | _made(lambda: source.value)
@@ -177,7 +179,7 @@ def _constructed(source: Source) -> Iterator[Record]:
     worked = False
     for way in ways_to_call(source.value, source.name, module, _tree(module)):
         made = record | _made(functools.partial(source.value, *way.arguments, **way.keywords))
-        made["made"] = f"{source.name}({way.text})"
+        made |= {"made": f"{source.name}({way.text})", "switched": way.switched}
         if made["network"] is None:
             failed = failed or made
             continue
@@ -222,6 +224,7 @@ def _with_call_keywords(made: Record) -> Iterator[Record]:
             yield made | {
                 "network": Called(made["network"], functools.partial(_call_with, keywords)),
                 "made": f"{made['made']}(x, {name}={not parameter.default})",
+                "switched": True,
             }
 
 

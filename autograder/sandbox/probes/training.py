@@ -148,17 +148,18 @@ def _needs_nothing(function: types.FunctionType) -> bool:
 
 def _describe(error: BaseException, folder: Path) -> dict[str, Any]:
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
-    last = own[-1] if own else traceback.FrameSummary("", 0, "", line="")
-    name, line = cells.place_of(last.filename, last.lineno or 0)
+    *callers, last = own or [traceback.FrameSummary("", 0, "", line="")]
     return {
         "type_name": type(error).__name__,
         "message": loader.message_of(error),
-        "file": name,
-        "line": line,
-        "function": last.name,
-        "callers": [records.text(frame.name) for frame in own[:-1][-MAX_CALLERS:]],
-        "source": records.text(last.line or ""),
+        **_place(last),
+        "callers": [_place(frame) for frame in callers[-MAX_CALLERS:]],
     }
+
+
+def _place(frame: traceback.FrameSummary) -> dict[str, Any]:
+    name, line = cells.place_of(frame.filename, frame.lineno or 0)
+    return {"file": name, "line": line, "function": records.text(frame.name), "source": records.text(frame.line or "")}
 
 
 # -- one function -------------------------------------------------------------------------------------------------

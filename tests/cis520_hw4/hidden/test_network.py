@@ -1,5 +1,7 @@
 """2.2.2: batches of any size, what the network can learn, and its outputs against ours."""
 
+import dataclasses
+
 import numpy as np
 from gradescope_utils.autograder_utils.decorators import number, visibility, weight
 
@@ -8,13 +10,17 @@ from autograder.checks.compare import assert_close, fail
 from autograder.checks.equivalence import assert_equivalent
 from autograder.checks.networks import sample_images
 from autograder.checks.training import with_any_batch_size
+from autograder.sandbox.proxy import StudentError
 
 from ..public.common import find_classifier, load_clothes, scores_of
-from ..public.table import FILTERS, TABLE_2, WHERE, differences_from_table, sort_of
+from ..public.table import FILTERS, OWN_DESIGN, TABLE_2, WHERE, differences_from_table, sort_of
 from ..public.training import STANDARD_STEPS, train_as_everybody
 
 # Guessing is right one time in ten; the slowest setting of Table 2 comes to more than four fifths.
 LEAST_ACCURACY = 0.4
+POOLING = ("kernel", "stride", "padding")
+SETTINGS = (((4, 3, 1), 0.5, False), ((2, 2, 0), 0.1, True), ((4, 3, 1), 0.3, True))
+NORMALIZED = len(FILTERS) + 1
 
 
 @number("2.2.2.4")
@@ -61,6 +67,46 @@ def test_equivalence(submission, reference, probes, show):
         show.text("Not compared", "Your network has settings or layers that ours does not have.")
         return
     assert_equivalent(network, _ending_like(ours, network.trace().layers()), sample_images(network.role), where=WHERE)
+
+
+@number("2.2.2.7")
+@weight(0.5)
+@visibility("after_published")
+def test_settings(submission, probes, show):
+    """A class that is made with the settings of Table 2 is its network for each of them"""
+    network = find_classifier(probes, show)
+    if (
+        sort_of(network.trace().layers(), differences_from_table(network.trace(training=True).layers())[0])
+        == OWN_DESIGN
+    ):
+        return
+    for pooling, dropout, batch_norm in SETTINGS:
+        called = f"{network.name}(pooling={pooling}, dropout={dropout}, batch_norm={batch_norm})"
+        try:
+            made = getattr(submission, network.name)(pooling=pooling, dropout=dropout, batch_norm=batch_norm)
+        except StudentError as error:
+            if "unexpected keyword" in error.message or "not callable" in error.message:
+                show.text("Not compared", f"{network.made} has settings of its own, or none.")
+                return
+            raise
+        layers = dataclasses.replace(network, handle=made, made=called).trace(training=True).layers()
+        _assert_settings(layers, pooling, dropout, batch_norm, called)
+
+
+def _assert_settings(layers, pooling, dropout, batch_norm, called):
+    found = [tuple(int(np.ravel(one[key])[0]) for key in POOLING) for one in settings_of(layers, "max_pool")]
+    if found != [pooling] * len(FILTERS):
+        fail(f"its poolings (kernel, stride, padding) are {found}", called=called, cause="hyperparameter_ignored",
+             expected=f"{len(FILTERS)} times {pooling}")  # fmt: skip
+    chances = [one["p"] for one in settings_of(layers, "dropout")]
+    if chances != [dropout]:
+        fail(f"its dropouts have the probabilities {chances}", called=called, cause="hyperparameter_ignored",
+             expected=f"one, of {dropout}")  # fmt: skip
+    normalizations, wanted = len(settings_of(layers, "batch_norm")), NORMALIZED if batch_norm else 0
+    if normalizations != wanted:
+        fail(f"it has {normalizations} batch normalizations", called=called,
+             cause="missing_normalization" if batch_norm and normalizations else "hyperparameter_ignored",
+             expected=f"{wanted}: one after each convolution and the first fully connected layer, or none")  # fmt: skip
 
 
 def _reference_like(reference, layers):

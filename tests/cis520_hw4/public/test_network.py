@@ -5,6 +5,7 @@ from gradescope_utils.autograder_utils.decorators import number, tags, weight
 
 from autograder.checks.architecture import assert_registered, fail_differences, settings_of
 from autograder.checks.compare import fail
+from autograder.checks.networks import assert_works_as_it_is
 
 from .common import CLASSES, find_classifier, load_clothes, scores_of
 from .table import OWN_DESIGN, OWN_DESIGN_ACCURACY, SLIP, WHERE, differences_from_table, sort_of, told
@@ -17,6 +18,7 @@ from .training import STANDARD_STEPS, train_as_everybody
 def test_outputs(submission, probes, show):
     """The network gives ten numbers per picture: scores, probabilities or their logarithms"""
     network = find_classifier(probes, show)
+    assert_works_as_it_is(network)
     called = f"{network.made}(pictures)"
     for count in (4, 1):
         outputs = scores_of(network, load_clothes(probes).test[:count])
@@ -31,7 +33,7 @@ def test_outputs(submission, probes, show):
 
 
 @number("2.2.2.2")
-@weight(4.5)
+@weight(4)
 @tags("public")
 def test_layers(submission, probes, seen, show):
     """The network is the one of Table 2, or one of your own that is as good"""

@@ -34,7 +34,7 @@ from autograder.checks.training import (
 from autograder.checks.training_images import Gallery
 from autograder.checks.training_records import Call, Loss, Pass, Records, RunError
 from autograder.checks.training_records import Network as SeenNetwork
-from autograder.sandbox.proxy import Probes
+from autograder.sandbox.proxy import Probes, StudentError
 
 from .common import CLASSES, FILE, as_scores, load_clothes, scores_of
 
@@ -70,7 +70,7 @@ class Training:
 
     called: what was called, for messages. by_function: whether it was one function, on pictures of ours, or the whole
     file. epochs: how many that function was asked for; 0 where nobody can say. accuracy: on pictures that it was not
-    trained on, afterwards; None where the network is out of reach.
+    trained on, afterwards; None where the network is out of reach. printed: by it.
     """
 
     called: str
@@ -78,6 +78,7 @@ class Training:
     by_function: bool
     epochs: int
     classes: Array | None
+    printed: str
 
 
 def watch_training(probes: Probes, submission: Any, seen: Once) -> Training:
@@ -103,7 +104,7 @@ def _watch(probes: Probes, submission: Any) -> Training:
             available = _things_to_train_with(probes, network)
         filled = fill(function, available)
         if filled is not None and filled.roles & {"train_loader", "loader"}:
-            return _call(probes, submission, function, filled, network if "model" in filled.roles else None)
+            return _call(probes, submission, function, filled, available, network if "model" in filled.roles else None)
     return _run(probes, functions, available)
 
 
@@ -129,8 +130,16 @@ def _loss_for(network: Network, clothes: ImageData) -> str:
     return "NLLLoss" if np.allclose(sums, 1, atol=1e-3) else "CrossEntropyLoss"
 
 
-def _call(probes: Probes, submission: Any, function: Function, filled: Filled, network: Network | None) -> Training:
+def _call(
+    probes: Probes,
+    submission: Any,
+    function: Function,
+    filled: Filled,
+    available: dict[str, Any],
+    network: Network | None,
+) -> Training:
     called = function.text
+    probes.printed()
     _, records = call_watched(
         probes,
         getattr(submission, function.name),
@@ -140,7 +149,7 @@ def _call(probes: Probes, submission: Any, function: Function, filled: Filled, n
         called=called,
         **filled.keywords,
     )
-    if records.errors and not _raised_while_measuring(records.errors[0]):
+    if records.errors and not _fails_anyway(probes, submission, records.errors[0], available):
         raise records.errors[0].as_student_error()
     classes = None
     if network is not None and not (records.ended or records.errors):
@@ -148,17 +157,30 @@ def _call(probes: Probes, submission: Any, function: Function, filled: Filled, n
     counted = any(name.lower().rstrip("s") != "epoch" or name.lower().endswith("s")
                   for name, _, _ in function.parameters if "epoch" in name.lower())  # fmt: skip
     epochs = EPOCHS if "epochs" in filled.roles and counted else 1
-    return Training(called, records, True, epochs, classes)
+    return Training(called, records, True, epochs, classes, probes.printed())
 
 
-def _raised_while_measuring(error: RunError) -> bool:
-    """Whether it is the measuring of an accuracy that failed, behind an epoch: that is 2.2.3's, and the epoch counts."""
-    return any(MEASURES.search(name) for name in (*error.callers, error.function)[1:])
+def _fails_anyway(probes: Probes, submission: Any, error: RunError, available: dict[str, Any]) -> bool:
+    """Whether it was the measuring of an accuracy that raised, and it does so too when it is called as it should be.
+
+    Then that is 2.2.3's, and the epoch before it counts.
+    """
+    functions = [frame.function for frame in error.callers] + [error.function]
+    called = [name for name in functions[1:] if MEASURES.search(name)]
+    for function in functions_of(probes, FILE):
+        filled = fill(function, available) if function.name in called[:1] else None
+        if filled is not None:
+            try:
+                getattr(submission, function.name)(*filled.arguments, **filled.keywords)
+            except StudentError:
+                return True
+    return False
 
 
 def _run(probes: Probes, functions: list[Function], available: dict[str, Any]) -> Training:
     """The whole file. Where that trains nothing and there is a function that would, it is the one to name."""
     called = f"python {FILE}.py"
+    probes.printed()
     records = run_entry(probes, FILE, seconds=30.0, steps_per_loop=BATCHES, steps_per_pass=BATCHES)
     if functions and not records.of(Call):
         unknown = ", ".join(f"`{name}`" for name in missing(functions[0], available)) or "where the pictures come from"
@@ -168,7 +190,7 @@ def _run(probes: Probes, functions: list[Function], available: dict[str, Any]) -
             called=called,
             expected="train(model, device, train_loader, test_loader, optimizer, epochs), or code at the top level",
         )
-    return Training(called, records, False, 0, None)
+    return Training(called, records, False, 0, None, probes.printed())
 
 
 # ---- Judging it -----------------------------------------------------------------------------------------------------

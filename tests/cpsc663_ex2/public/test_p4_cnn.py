@@ -4,6 +4,7 @@ from gradescope_utils.autograder_utils.decorators import number, tags, weight
 
 from autograder.checks import pictures
 from autograder.checks.architecture import assert_layers, expect
+from autograder.checks.networks import assert_works_as_it_is
 
 from .cnn import assert_filters, confusion_of, require_own_work, watch_test, watch_train
 from .common import CNN_FILE, find_cnn, load_digits
@@ -32,6 +33,7 @@ def test_layers(submission, probes, show):
     """The network is the one of the skeleton"""
     network = find_cnn(probes, show)
     require_own_work(probes)
+    assert_works_as_it_is(network)
     assert_layers(network.trace().layers(), LAYERS, where=WHERE, called=network.made)
 
 

@@ -4,6 +4,7 @@ import pytest
 from gradescope_utils.autograder_utils.decorators import number, tags, weight
 
 from autograder.checks.architecture import assert_registered
+from autograder.checks.networks import assert_works_as_it_is
 from autograder.checks.training import (
     assert_evaluates_in_eval_mode,
     assert_evaluation_changes_nothing,
@@ -34,7 +35,9 @@ from .convolutional import (
 @pytest.mark.needs_file("prob5.py")
 def test_scores(probes, show):
     """The network turns images (N, 1, 28, 28) into scores (N, 10), for any N"""
-    assert_scores(find_cnn(probes, show))
+    network = find_cnn(probes, show)
+    assert_works_as_it_is(network)
+    assert_scores(network)
 
 
 @number("5.2.2")
