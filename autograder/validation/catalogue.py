@@ -112,8 +112,12 @@ def load_catalogue(assignment: Assignment) -> Catalogue:
     _refuse_repetitions(folder / "equivalent.toml", [entry.mutant for entry in catalogue.equivalents])
     items = [item.id for item in assignment.items]
     for bug in catalogue.bugs:
-        _refuse_unknown(folder, bug, "item", (bug.item, *bug.also), items)
-        _refuse_unknown(folder, bug, "cause", (bug.cause, *bug.accepts), CAUSES)
+        where = f"{folder / 'bugs.toml'}: {bug.name}"
+        _refuse_unknown(where, "item", (bug.item, *bug.also), items)
+        _refuse_unknown(where, "cause", (bug.cause, *bug.accepts), CAUSES)
+    for entry in catalogue.equivalents:
+        where = f"{folder / 'equivalent.toml'}: {entry.mutant}"
+        _refuse_unknown(where, "item", (entry.item,) if entry.item else (), items)
     return catalogue
 
 
@@ -160,10 +164,8 @@ def _refuse_repetitions(path: Path, names: Sequence[str]) -> None:
         raise CatalogueError(f"{path}: used twice: {', '.join(repeated)}; give each entry a name of its own")
 
 
-def _refuse_unknown(folder: Path, bug: Bug, kind: str, used: Iterable[str], known: Iterable[str]) -> None:
+def _refuse_unknown(where: str, kind: str, used: Iterable[str], known: Iterable[str]) -> None:
     known = list(known)
     unknown = [name for name in used if name not in known]
     if unknown:
-        raise CatalogueError(
-            f"{folder / 'bugs.toml'}: {bug.name}: no such {kind}: {', '.join(unknown)}; there are: {', '.join(known)}"
-        )
+        raise CatalogueError(f"{where}: no such {kind}: {', '.join(unknown)}; there are: {', '.join(known)}")

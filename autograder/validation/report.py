@@ -65,10 +65,7 @@ class Findings(msgspec.Struct, frozen=True):
 
     def shortfalls(self) -> int:
         """How many things fall short; 0 means that the checks did all they should."""
-        tallies = {kind: self.tally(kind).short for kind in TITLES}
-        # Which item notices a generated mutant is worth knowing, but nobody can tell where each should be noticed.
-        tallies["mutant"].pop("elsewhere", None)
-        short = sum(len(variants) for by_standing in tallies.values() for variants in by_standing.values())
+        short = sum(len(variants) for kind in TITLES for variants in self.tally(kind).short.values())
         return short + (not self.enough_named()) + (self.repeated[1] if self.repeated else 0)
 
 
@@ -114,7 +111,7 @@ def summary(findings: Findings) -> str:
         f"{bugs.right} of {bugs.variants} known bugs caught",
         f"{len(findings.named())} named, {len(findings.misnamed())} misnamed",
         f"{len(mutants.short.get('survived', ()))} of {mutants.variants} mutants survived unexplained, "
-        f"{findings.equivalents()} as listed",
+        f"{findings.equivalents()} as listed, {len(mutants.short.get('elsewhere', ()))} caught elsewhere only",
         f"{rewrites.variants - rewrites.right} false alarms in {rewrites.variants} rewrites",
     ]
     if findings.repeated is not None:

@@ -16,6 +16,7 @@ from autograder.checks.networks import (  # noqa: E402
     CLASSIFIER,
     SKIP_AUTOENCODER,
     assert_from_code_alone,
+    assert_works_as_it_is,
     find_network,
 )
 from autograder.sandbox.policy import Policy  # noqa: E402
@@ -269,6 +270,14 @@ SUBMISSIONS = {
             def forward(self, x):
                 raise ValueError(object())
         """,
+    "fails_as_it_comes": """
+        class CNN(nn.Module):
+            def __init__(self, wide=True):
+                super().__init__()
+                self.fc = nn.Linear(785 if wide else 784, 10)
+            def forward(self, x):
+                return self.fc(x.flatten(1))
+        """,
     "nothing": "LEARNING_RATE = 0.1",
 }
 SUBMISSIONS["skips_raise"] = SUBMISSIONS["skips"].replace("8 if skip else 4", "4")
@@ -422,6 +431,21 @@ def test_what_was_tried_is_told_where_nothing_fits(probes, module, role, cause, 
         find_network(probes, role, [module])
     assert caught.value.explanation.cause == cause
     assert words in caught.value.explanation.got
+
+
+def test_a_network_that_works_only_with_a_switch_turned_is_graded_and_told(probes):
+    network = find_network(probes, CLASSIFIER, ["fails_as_it_comes"])
+    assert network.made == "CNN(wide=False)"
+    with pytest.raises(CheckFailed) as caught:
+        assert_works_as_it_is(network)
+    assert caught.value.explanation.cause == "raises"
+    assert caught.value.explanation.got.startswith("`CNN()` cannot be used: RuntimeError: mat1 and mat2 shapes")
+
+
+@pytest.mark.parametrize("module", ["named", "settings", "skips"])
+def test_a_network_that_works_as_it_comes_is_none_of_these(probes, module):
+    role = AUTOENCODER if module == "skips" else CLASSIFIER
+    assert_works_as_it_is(find_network(probes, role, [module]))
 
 
 def test_a_file_that_cannot_be_read_is_its_own_error(probes):

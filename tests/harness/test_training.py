@@ -160,6 +160,11 @@ def dropped(text, *lines):
 SCRIPTS = {
     "classifier": CLASSIFIER,
     "no_clearing": dropped(CLASSIFIER, "optimizer.zero_grad()"),
+    "fails_behind_the_training": changed(
+        CLASSIFIER,
+        ("    if epoch == args.epochs:", "    accuracy()\n    if epoch == args.epochs:"),
+        ("def train(", "def accuracy():\n    return [][0]\n\n\ndef train("),
+    ),
     "no_step": dropped(CLASSIFIER, "optimizer.step()"),
     "no_backward": dropped(CLASSIFIER, "loss.backward()", "optimizer.step()"),
     "cleared_before_step": changed(
@@ -620,11 +625,11 @@ def functions(probes, pictures):
             self.device = judge.make_device(probes)
             self.arguments = judge.make_arguments(probes)
 
-        def train(self, batch_size=32, **hyperparameters):
+        def train(self, batch_size=32, keep_errors=False, **hyperparameters):
             loader = judge.make_loader(probes, images, labels, batch_size)
             optimizer = judge.make_optimizer(probes, "SGD", self.network, **{"lr": 0.05, **hyperparameters})
             given = (self.arguments, self.network, self.device, loader, optimizer, 1)
-            return judge.call_watched(probes, self.module.train, *given, called="train(...)")
+            return judge.call_watched(probes, self.module.train, *given, called="train(...)", keep_errors=keep_errors)
 
         def test(self):
             loader = judge.make_loader(probes, images, labels, 50)
@@ -654,6 +659,14 @@ class TestFunctions:
     def test_a_step_by_hand_ignores_the_learning_rate_that_was_given(self, functions):
         _, records = functions("by_hand").train()
         assert cause_of(judge.assert_plain_steps, records) == "learning_rate_ignored"
+
+    def test_an_error_behind_the_training_can_be_kept_beside_what_was_seen(self, functions):
+        with pytest.raises(StudentError, match="IndexError"):
+            functions("fails_behind_the_training").train()
+        _, records = functions("fails_behind_the_training").train(keep_errors=True)
+        assert records.counts["step"] == 4
+        error = records.errors[0].as_student_error()
+        assert [frame.function for frame in error.frames] == ["train", "accuracy"]
 
     def test_clearing_is_judged_in_the_function_too(self, functions):
         _, records = functions("no_clearing").train()

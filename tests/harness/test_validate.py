@@ -202,6 +202,33 @@ def test_mutants_that_survive_are_shown_and_may_be_listed_as_equivalent(course):
     assert f"{len(survivors)} as listed" in again.stdout.splitlines()[-1]
 
 
+@pytest.fixture
+def mutant_elsewhere(course):
+    """The id of a mutant of item 2's code that costs points on item 1 alone."""
+    checks = CHECKS.replace("submission.twice(3)", "submission.twice(submission.half(6))")
+    checks = checks.replace("submission.half(6), 3,", "6 / 2, 3,")
+    (course / "tests" / "numbers" / "public" / "test_numbers.py").write_text(checks)
+    listing = validate(course, "--mutants", "--list").stdout
+    return re.search(r"^mutant (\S+:half:\S+):", listing, re.MULTILINE)[1]
+
+
+@pytest.mark.parametrize(
+    ("entry", "returncode", "told"),
+    [
+        ("", 1, "none on its own item"),
+        ("item = '1'", 0, "all well"),
+        ("item = '7'", 2, "no such item: 7"),
+    ],
+)
+def test_a_reviewed_mutant_may_cost_on_another_item(course, mutant_elsewhere, entry, returncode, told):
+    if entry:
+        add(course, "equivalent.toml", f"[[equivalent]]\nmutant = '{mutant_elsewhere}'\nchange = 'x'\nreason = 'y'\n")
+        add(course, "equivalent.toml", entry)
+    result = validate(course, "--only", mutant_elsewhere)
+    assert result.returncode == returncode, result.stdout + result.stderr
+    assert told in result.stdout + result.stderr
+
+
 def test_a_list_of_equivalent_mutants_that_is_out_of_date_is_an_error(course):
     add(course, "equivalent.toml", '[[equivalent]]\nmutant = "gone"\nchange = "x"\nreason = "y"\n')
     result = validate(course)
