@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     from autograder.validation import report
 
     if arguments.table is not None:
-        _write_page(arguments.table, page, report.table(found))
+        _write_page(arguments.table, page, report.table(found, page.partition(BEGIN)[2].partition(END)[0]))
     for findings in found:
         print(report.summary(findings))
     return FALLS_SHORT if any(findings.shortfalls() for findings in found) else 0

@@ -261,9 +261,12 @@ def test_an_unknown_variant_is_an_error(course):
 
 def test_the_table_stands_where_the_page_has_its_place(course):
     page = course / "page.md"
-    page.write_text("Before\n<!-- made by `autograder validate --table` -->\nold\n<!-- end -->\nAfter\n")
+    rows = ["| homework | old |", "|---|---|", "| numbers | old |", "| other | kept |"]
+    begin, end = "<!-- made by `autograder validate --table` -->", "<!-- end -->"
+    page.write_text("\n".join(["Before", begin, *rows, end, "After\n"]))
     assert validate(course, "--bugs", "--table", str(page)).returncode == 0
     text = page.read_text()
+    assert "\n| other | kept |\n" in text
     assert "| numbers | 1 of 1 | 1 of 1 (100%) | 0 of 1 |" in text
     assert text.startswith("Before\n")
     assert text.endswith("-->\nAfter\n")
