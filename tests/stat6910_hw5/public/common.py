@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from autograder.checks.architecture import ACTIVATIONS, describe_layer
 from autograder.checks.compare import CheckFailed, as_scalar, fail
 from autograder.checks.image_data import ImageData, load_image_data
 from autograder.checks.networks import CLASSIFIER, Network, find_network, find_networks, sample_images
@@ -106,6 +108,28 @@ def normalises(network: Network) -> bool:
     except (CheckFailed, StudentError):
         return False  # what is wrong with it is told where it is asked to do something
     return not np.allclose(first, second, rtol=1e-4, atol=1e-5)
+
+
+def assert_activations(network: Network) -> None:
+    """An activation stands between any two linear layers. Raises CheckFailed (missing_activation)."""
+    linear = [layer for layer in network.trace().layers() if layer.name == "linear"]
+    for before, after in itertools.pairwise(linear):
+        between = network.trace().between(before.value, after.inputs[0])
+        if not any(layer.name in ACTIVATIONS for layer in between):
+            fail(
+                f"No activation stands behind the {describe_layer(before)}, so that it is one with the next layer.",
+                called=network.made,
+                cause="missing_activation",
+                expected="an activation behind each of the hidden layers",
+            )
+
+
+def assert_ten_scores(network: Network) -> None:
+    """It gives a row of ten numbers for each image. Raises CheckFailed (wrong_shape), StudentError."""
+    shape = network.run(sample_images(network.role, 7)).shape
+    if shape != (7, network.role.outputs):
+        fail(f"for 7 images the output has shape {shape}", called=f"{network.made}(images)", cause="wrong_shape",
+             expected=f"(7, {network.role.outputs}): one score per class for each image")  # fmt: skip
 
 
 def _names(networks: list[Network]) -> str:

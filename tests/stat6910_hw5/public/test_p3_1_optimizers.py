@@ -1,11 +1,9 @@
 """3.1: the network with two hidden layers, the four optimizers, and the training."""
 
-import itertools
-
 import numpy as np
 from gradescope_utils.autograder_utils.decorators import number, tags, weight
 
-from autograder.checks.architecture import ACTIVATIONS, describe_layer, outline
+from autograder.checks.architecture import outline
 from autograder.checks.compare import fail
 from autograder.checks.training import (
     assert_every_parameter_moves,
@@ -19,7 +17,7 @@ from autograder.checks.training import (
 )
 from autograder.sandbox.proxy import StudentError
 
-from .common import assert_accuracy, find_plain, trained_in
+from .common import assert_accuracy, assert_activations, assert_ten_scores, find_plain, trained_in
 from .optimizers import (
     NAMES,
     SEEDS,
@@ -52,15 +50,8 @@ def test_network(submission, probes, show):
         count = {0: "no linear layer", 1: "one linear layer"}.get(len(linear), f"{len(linear)} linear layers")
         fail(f"Your network has {count}. It computes:\n{outline(layers)}", called=network.made,
              cause="missing_layer" if few else None, expected=expected)  # fmt: skip
-    for before, after in itertools.pairwise(linear):
-        between = network.trace().between(before.value, after.inputs[0])
-        if not any(layer.name in ACTIVATIONS for layer in between):
-            fail(
-                f"No activation stands behind the {describe_layer(before)}, so that it is one with the next layer.",
-                called=network.made,
-                cause="missing_activation",
-                expected=expected,
-            )
+    assert_activations(network)
+    assert_ten_scores(network)
 
 
 def _slips_of_rate(rule, rate=RATE):

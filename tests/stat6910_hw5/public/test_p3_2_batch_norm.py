@@ -6,7 +6,7 @@ from autograder.checks.compare import fail
 from autograder.checks.training import call_watched, evaluations
 from autograder.checks.training_records import Call
 
-from .common import find_normalised, load_digits
+from .common import assert_activations, assert_ten_scores, find_normalised, load_digits
 from .normalization import assert_alone, assert_normalised
 from .training import TRAIN, plain_loader, torch_optimizer
 
@@ -16,7 +16,10 @@ from .training import TRAIN, plain_loader, torch_optimizer
 @tags("public")
 def test_normalised(submission, probes, show):
     """In training, batch normalization follows each of the two hidden layers, and the scores have none"""
-    assert_normalised(find_normalised(probes, show))
+    network = find_normalised(probes, show)
+    assert_normalised(network)
+    assert_activations(network)
+    assert_ten_scores(network)
 
 
 @number("3.2.2")
