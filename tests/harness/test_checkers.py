@@ -64,7 +64,7 @@ def test_a_bug_is_named_from_its_numbers(slug, network):
     bugs = {place: network.bugs(place, ROWS)[slug] for place in PLACES}
     for form in range(min(map(len, bugs.values()))):
         text = " ".join(f"{values[form]:.10f}" for values in bugs.values())
-        run = CheckerRun(text, printed_numbers(text), {}, True, ROWS, True)
+        run = CheckerRun(text, printed_numbers(text), {}, True, ROWS, propagated=True, model_first=True)
         if not all(values[form] for values in bugs.values()):  # the neighbour is a unit that is off: 0 says nothing
             assert bug_in(run, network, PLACES) is None
             continue
@@ -74,7 +74,7 @@ def test_a_bug_is_named_from_its_numbers(slug, network):
 
 def test_no_bug_is_named_from_other_numbers():
     for text in ("", "0.0 0.0 0.0 0.0", " ".join(str(NETWORKS[0].approximation(place)) for place in PLACES)):
-        run = CheckerRun(text, printed_numbers(text), {}, True, ROWS, True)
+        run = CheckerRun(text, printed_numbers(text), {}, True, ROWS, propagated=True, model_first=True)
         assert bug_in(run, NETWORKS[0], PLACES) is None
 
 

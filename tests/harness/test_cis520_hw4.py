@@ -314,7 +314,7 @@ def loss(at, value):
 
 
 def training(suite, *events, classes=None):
-    return suite.training.Training("train(...)", seen_records(*events), classes is not None, 2, classes, None, "")
+    return suite.training.Training("train(...)", seen_records(*events), classes is not None, 2, classes, "")
 
 
 def test_without_the_network_a_falling_loss_is_learning(suite):
