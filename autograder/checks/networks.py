@@ -114,8 +114,7 @@ def find_network(probes: Probes, role: Role, modules: Sequence[str]) -> Network:
         _fail_nothing(probes, role, candidates, modules)
     chosen = fits[0]
     others = _alternatives(chosen, fits, role)
-    network = _network(probes, role, chosen, others)
-    return dataclasses.replace(network, instead_of=_instead_of(chosen, fits, candidates))
+    return _network(probes, role, chosen, others, _instead_of(chosen, fits, candidates))
 
 
 def assert_works_as_it_is(network: Network) -> None:
@@ -262,7 +261,7 @@ def _alternatives(chosen: _Fit, fits: Sequence[_Fit], role: Role) -> list[_Fit]:
     return list(others.values())
 
 
-def _network(probes: Probes, role: Role, chosen: _Fit, others: Sequence[_Fit]) -> Network:
+def _network(probes: Probes, role: Role, chosen: _Fit, others: Sequence[_Fit], instead_of: str = "") -> Network:
     candidate = chosen.candidate
     line = f", line {candidate.line}" if candidate.line else ""
     reason = (
@@ -281,7 +280,7 @@ def _network(probes: Probes, role: Role, chosen: _Fit, others: Sequence[_Fit]) -
             )
     return Network(
         probes, role, candidate.network, candidate.name, candidate.module, candidate.line, candidate.made,
-        chosen.form, chosen.path, chosen.structure, candidate.parameters, reason, tuple(remarks),
+        chosen.form, chosen.path, chosen.structure, candidate.parameters, reason, tuple(remarks), instead_of,
     )  # fmt: skip
 
 

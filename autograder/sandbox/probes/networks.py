@@ -74,9 +74,8 @@ def candidates(modules: Sequence[str], inputs: Sequence[tuple[str, Any]]) -> lis
 
     Returns one record per construction, in order of definition: kind (class, instance, function, pair), name, module,
     file, line, imported, made (the expression that made it), switched (whether a default was changed for a try),
-    network (None where it could not be made), parameters,
-    calls (form, outputs as [path, shape], structure, error), error. A module that is not loaded gives none. Encoder
-    and decoder classes that fit together are offered as a pair.
+    network (None where it could not be made), parameters, calls (form, outputs as [path, shape], structure, error),
+    error. A module that is not loaded gives none. Encoder and decoder classes that fit together are offered as a pair.
     """
     inputs = [(form, as_tensor(values)) for form, values in inputs]
     found: list[Record] = []

@@ -16,7 +16,7 @@ from autograder.checks.training import Observations, call_watched, make_loader, 
 from autograder.checks.training_records import Records
 from autograder.sandbox.proxy import Probes, StudentError
 
-from .common import CLASSES, CNN, RUN_BUDGET, has_function, load_digits
+from .common import CLASSES, CNN, RUN_BUDGET, assert_ten_scores, has_function, load_digits
 
 TRAIN, ACCURACY = "train(model, optimizer, train_loader, epochs)", "accuracy(model, loader)"
 RUN = f"python {CNN}.py"
@@ -28,11 +28,7 @@ SAME = 1e-3
 
 def assert_scores(network: Network) -> None:
     """(N, 10) for any N, each image by itself. Raises CheckFailed (wrong_shape, hard_coded_batch), StudentError."""
-    images = sample_images(network.role, 7)
-    together = network.run(images)
-    if together.shape != (7, CLASSES):
-        fail(f"for 7 images the output has shape {together.shape}", called=f"{network.made}(images)",
-             cause="wrong_shape", expected=f"(N, {CLASSES}): one score per class for each image")  # fmt: skip
+    assert_ten_scores(network)
     for count in (1, 2, 33):
         try:
             shape = network.run(sample_images(network.role, count)).shape
